@@ -1,0 +1,146 @@
+// Every error that podwire raises on purpose, in one table: code -> message, hint, exit status.
+// docs/errors.md is generated from it (scripts/docs.mjs). A message says what, the value and what was expected;
+// the hint says what to do next. Values that are keys are never passed in.
+
+interface ErrorEntry {
+  /** What happened; `{name}` is filled from the values given to PodwireError. */
+  readonly message: string
+  /** What to do next. */
+  readonly hint: string
+  /** Exit status of a command that ends with this error: 1 failed, 2 bad input, 3 the machine lacks something. */
+  readonly exit: 1 | 2 | 3
+}
+
+export const errorTable = {
+  // What a person typed or wrote
+  ERR_PODWIRE_USAGE: { message: '{what}', hint: 'See `podwire {command} --help`.', exit: 2 },
+  ERR_PODWIRE_CIDR: {
+    message: '{where}: "{text}" is not an address with a prefix length: {reason}',
+    hint: 'Write it as 10.99.1.0/24 or fd99:0:1::/64.',
+    exit: 2,
+  },
+  ERR_PODWIRE_ENDPOINT: {
+    message: '{where}: "{text}" is not an endpoint: {reason}',
+    hint: 'Write it as 198.51.100.7:51820 or [2001:db8::7]:51820.',
+    exit: 2,
+  },
+  ERR_PODWIRE_KEY: {
+    message: '{where}: not a key: {reason}',
+    hint: 'A key is 32 bytes: 44 characters of base64, or 64 hexadecimal digits on the UAPI socket. Make one with `wg genkey`.',
+    exit: 2,
+  },
+  ERR_PODWIRE_NAME: {
+    message: '{where}: "{text}" cannot be used as a name: {reason}',
+    hint: 'Use letters, digits, "-", "_" and ".", within the length said.',
+    exit: 2,
+  },
+  ERR_PODWIRE_DOCUMENT: {
+    message: '{file}: {path}: {reason}',
+    hint: 'Mend the document at the path named and run the command again; nothing was changed.',
+    exit: 2,
+  },
+
+  // What the machine does not have
+  ERR_PODWIRE_NEEDS_ROOT: {
+    message: '{what} needs root (or CAP_NET_ADMIN): permission was denied',
+    hint: 'Run it with sudo.',
+    exit: 3,
+  },
+  ERR_PODWIRE_NO_TUN: {
+    message: '/dev/net/tun cannot be opened: {reason}',
+    hint: 'Load the module with `modprobe tun`, or pass the device into the container (--device /dev/net/tun).',
+    exit: 3,
+  },
+  ERR_PODWIRE_TOOL_MISSING: {
+    message: 'the program "{tool}" was not found, and {what} needs it',
+    hint: 'Install it with `apt-get install {package}`.',
+    exit: 3,
+  },
+  ERR_PODWIRE_ADDON: {
+    message: 'the native addon could not be loaded from {file}: {reason}',
+    hint: 'Build it with `npm run build`.',
+    exit: 3,
+  },
+
+  // Something is in the way
+  ERR_PODWIRE_NAME_IN_USE: {
+    message: 'a network interface named "{name}" exists already',
+    hint: 'Choose another name, or remove that one with `ip link delete {name}`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_PORT_IN_USE: {
+    message: 'UDP port {port} is in use by another program',
+    hint: 'Choose another listen port, or see who holds it with `ss -ulpn sport = {port}`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_SOCKET: {
+    message: 'the socket {file}: {reason}',
+    hint: 'Check that the device runs (`podwire device IF`) and that you may open its socket.',
+    exit: 1,
+  },
+  ERR_PODWIRE_COMMAND_FAILED: {
+    message: '`{command}` ended with {status}: {output}',
+    hint: 'Run the command by hand to see more.',
+    exit: 1,
+  },
+  ERR_PODWIRE_SYSTEM: {
+    message: '{what}: {reason}',
+    hint: 'The kernel refused this call; the reason is its own word. `dmesg` may say more.',
+    exit: 1,
+  },
+
+  // The protocol and its socket
+  ERR_PODWIRE_UAPI: {
+    message: 'UAPI line {line}: {reason}',
+    hint: 'See the cross-platform interface of WireGuard for the keys and their order.',
+    exit: 2,
+  },
+  ERR_PODWIRE_UAPI_REFUSED: {
+    message: 'the device answered errno={errno} to a {operation} request',
+    hint: 'The log of the device says which line it refused.',
+    exit: 1,
+  },
+} as const satisfies Record<string, ErrorEntry>
+
+export type ErrorCode = keyof typeof errorTable
+
+type Placeholders<T extends string> = T extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | Placeholders<Rest>
+  : never
+type Values<C extends ErrorCode> = Record<
+  Placeholders<(typeof errorTable)[C]['message']> | Placeholders<(typeof errorTable)[C]['hint']>,
+  string | number
+>
+
+/** An error with a stable code, a message that says what, and a hint that says what to do next. */
+export class PodwireError extends Error {
+  override readonly name = 'PodwireError'
+  readonly code: ErrorCode
+  readonly hint: string
+
+  constructor(code: ErrorCode, message: string, hint: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.code = code
+    this.hint = hint
+  }
+
+  /** Exit status of a command that ends with this error. */
+  get exitStatus(): number {
+    return errorTable[this.code].exit
+  }
+}
+
+/**
+ * Makes the error of a code, its message filled with `values`. (A function, not the constructor, so that the names of
+ * the values are checked against the message of that code.)
+ */
+export function podwireError<C extends ErrorCode>(code: C, values: Values<C>, cause?: unknown): PodwireError {
+  const { message, hint } = errorTable[code]
+  const fill = (text: string): string => text.replace(/\{(\w+)\}/g, (_, name: keyof Values<C>) => String(values[name]))
+  return new PodwireError(code, fill(message), fill(hint), cause === undefined ? undefined : { cause })
+}
+
+/** The message of anything that was thrown. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,34 @@
+// Bytes that must not be seen: a private key or a preshared key. Printing, logging or serialising one shows "[secret]",
+// so that no log line, error or JSON document carries it by accident; whoever means it says `.bytes`.
+
+import { inspect } from 'node:util'
+
+export class Secret {
+  readonly #bytes: Uint8Array
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+  }
+
+  /** The bytes themselves, not a copy: whoever takes them keeps them out of sight. */
+  get bytes(): Uint8Array {
+    return this.#bytes
+  }
+
+  /** Overwrites the bytes. JavaScript may still hold copies that it made; this removes ours. */
+  wipe(): void {
+    this.#bytes.fill(0)
+  }
+
+  toString(): string {
+    return '[secret]'
+  }
+
+  toJSON(): string {
+    return '[secret]'
+  }
+
+  [inspect.custom](): string {
+    return '[secret]'
+  }
+}

@@ -1,0 +1,47 @@
+#!/usr/bin/env node
+// `podwire`: finds the command, loads only its file (start-up time counts), and turns errors into messages and exit codes.
+// 0 done, 1 failed, 2 bad input or usage, 3 the machine lacks something (root, a tool, /dev/net/tun).
+
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { PodwireError } from '../base/errors.ts'
+
+interface CommandFile {
+  /** Adds options, arguments, help and the action to a command of that name. */
+  define(command: Command): void
+}
+
+const commands: Record<string, { summary: string; load: () => Promise<CommandFile> }> = {}
+
+const version: string = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')).version
+
+async function main(argv: readonly string[]): Promise<void> {
+  const program = new Command('podwire')
+    .description('An encrypted network for containers.')
+    .version(version, '-V, --version', 'print the version')
+    .helpCommand(false)
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: false })
+    .addHelpText('after', '\nExit status: 0 done, 1 failed, 2 bad input, 3 the machine lacks something.')
+  for (const [name, { summary, load }] of Object.entries(commands)) {
+    const command = program.command(name).summary(summary).description(summary).exitOverride()
+    if (argv[2] === name) (await load()).define(command)
+  }
+  await program.parseAsync([...argv])
+}
+
+main(process.argv).catch((error: unknown) => {
+  process.exitCode = report(error)
+})
+
+/** Says on standard error what went wrong and what to do next; returns the exit status. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2 // commander has printed it
+  if (error instanceof PodwireError) {
+    console.error(`podwire: ${error.message}\n  ${error.hint}\n  (${error.code})`)
+    return error.exitStatus
+  }
+  console.error('podwire: a defect; please report it with the lines below.')
+  console.error(error)
+  return 1
+}
