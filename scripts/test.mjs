@@ -58,8 +58,7 @@ async function runNode(suite) {
   }
   stream.on('test:pass', count('passed'))
   stream.on('test:fail', count('failed'))
-  stream.compose(new spec()).pipe(process.stdout, { end: false })
-  await new Promise(resolve => stream.once('end', resolve))
+  for await (const text of stream.compose(new spec())) process.stdout.write(text)
 }
 
 for (const suite of chosen === undefined ? suites : [chosen]) {

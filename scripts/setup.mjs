@@ -1,0 +1,147 @@
+// Makes a fresh clone ready: Debian packages, npm packages, wireguard-go for the interoperation tests, the addon and the
+// TypeScript. No dependencies: it runs before there are any. It says first what it will do, and does nothing twice.
+//   node scripts/setup.mjs [demo|test|check]     PODWIRE_NO_INSTALL=1 prints the commands instead of running them
+
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const purpose = process.argv[2] ?? 'test'
+const isRoot = process.getuid() === 0
+const printOnly = process.env.PODWIRE_NO_INSTALL === '1'
+
+/** Program -> Debian package that has it. */
+const demoPrograms = {
+  ip: 'iproute2',
+  tc: 'iproute2',
+  nft: 'nftables',
+  wg: 'wireguard-tools',
+  ping: 'iputils-ping',
+  iperf3: 'iperf3',
+  tcpdump: 'tcpdump',
+  curl: 'curl',
+  nsenter: 'util-linux',
+  cc: 'gcc',
+}
+const testPrograms = { ...demoPrograms, ss: 'iproute2', setpriv: 'util-linux', conntrack: 'conntrack', python3: 'python3' }
+const programs = { demo: demoPrograms, test: testPrograms, check: { cc: 'gcc' } }[purpose]
+if (programs === undefined) fail(`setup: "${purpose}" is not demo, test or check`)
+
+function fail(...lines) {
+  console.error(lines.join('\n'))
+  process.exit(3)
+}
+
+/** The path of a program, looked for where root's programs are too; undefined if there is none. */
+function which(program) {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin']
+  return folders.map(folder => join(folder, program)).find(file => {
+    try {
+      accessSync(file, constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
+
+const step = (says, command, { cwd = root, env = {}, quiet = false } = {}) => ({ says, command, cwd, env, quiet })
+
+/** Everything that is missing, as commands in order. */
+function stepsNeeded() {
+  const steps = []
+  const packages = [...new Set(Object.keys(programs).filter(name => !which(name)).map(name => programs[name]))].sort()
+  if (packages.length > 0) {
+    const apt = ['apt-get', '-o', 'DPkg::Lock::Timeout=120', '-y', '-q']
+    const noninteractive = { DEBIAN_FRONTEND: 'noninteractive' }
+    steps.push(step('Debian: refresh the package lists', ['apt-get', '-q', 'update'], { quiet: true }))
+    steps.push(
+      step(`Debian: install ${packages.join(', ')} (nothing is upgraded)`, [...apt, 'install', '--no-install-recommends', '--no-upgrade', ...packages], {
+        env: noninteractive,
+        quiet: true,
+      }),
+    )
+    for (const needsRoot of steps) needsRoot.root = true
+  }
+  const lock = createHash('sha256').update(readFileSync(`${root}package-lock.json`)).digest('hex')
+  const lockMark = `${root}node_modules/.podwire-lock`
+  if (!existsSync(lockMark) || readFileSync(lockMark, 'utf8') !== lock) {
+    const install = step('npm: install the packages of package-lock.json into node_modules', ['npm', 'ci', '--no-fund', '--no-audit'])
+    steps.push({ ...install, done: () => writeFileSync(lockMark, lock) })
+  }
+  if (purpose === 'test' && findWireguardGo() === undefined && which('go')) {
+    steps.push(
+      step(`Go: build wireguard-go (MIT; the tests talk to it) into ${cacheBin}`, ['go', 'install', 'golang.zx2c4.com/wireguard@latest'], {
+        env: { GOBIN: cacheBin },
+      }),
+    )
+  }
+  steps.push(step('build: the addon (cargo) and the TypeScript (tsc) into build/', [process.execPath, 'scripts/build.mjs']))
+  return steps
+}
+
+const cacheBin = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'podwire/bin')
+
+/** The wireguard-go that the tests will use. */
+function findWireguardGo() {
+  const file = process.env.PODWIRE_WIREGUARD_GO ?? join(cacheBin, 'wireguard')
+  return existsSync(file) ? file : undefined
+}
+
+/** Stops unless the compilers, which no registry here can bring, are there and new enough. */
+function checkToolchains() {
+  const cargo = spawnSync('cargo', ['--version'], { encoding: 'utf8' })
+  const wanted = /rust-version = "(\d+)\.(\d+)"/.exec(readFileSync(`${root}Cargo.toml`, 'utf8'))
+  const found = /cargo (\d+)\.(\d+)/.exec(cargo.stdout ?? '')
+  const number = match => Number(match[1]) * 1000 + Number(match[2])
+  if (found === null || number(found) < number(wanted)) {
+    const which = found === null ? 'no cargo was found' : `this machine has ${found[0]}`
+    fail(`podwire needs Rust ${wanted[1]}.${wanted[2]} or newer; ${which}.`, 'Install it from https://rustup.rs and run this again.')
+  }
+  if (purpose === 'test' && !which('go') && findWireguardGo() === undefined) {
+    console.log('Go was not found: the interoperation tests with wireguard-go will be skipped. Install it from https://go.dev/dl.')
+  }
+}
+
+function run({ says, command, cwd, env, quiet }) {
+  const startMs = Date.now()
+  process.stdout.write(`-- ${says}\n`)
+  const { status, error, stdout, stderr } = spawnSync(command[0], command.slice(1), {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: quiet ? 'pipe' : ['ignore', 'inherit', 'inherit'],
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  })
+  if (error || status !== 0) {
+    fail(`${stdout ?? ''}${stderr ?? ''}`, `setup: \`${command.join(' ')}\` failed (${error?.message ?? `status ${status}`}).`)
+  }
+  const seconds = (Date.now() - startMs) / 1000
+  if (seconds >= 1) process.stdout.write(`   done in ${seconds.toFixed(0)} s\n`)
+}
+
+const shell = ({ command, env }) =>
+  [...Object.entries(env).map(([name, value]) => `${name}=${value}`), ...command]
+    .map(word => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word}'`))
+    .join(' ')
+
+checkToolchains()
+if (purpose === 'demo' && !isRoot) fail('The demo makes network namespaces and TUN devices, which needs root.', 'Run it with sudo: sudo npm run demo')
+const steps = stepsNeeded()
+const installs = steps.slice(0, -1) // the build is always last; cargo and tsc do only what changed
+if (printOnly && installs.length > 0) {
+  fail('PODWIRE_NO_INSTALL is set. Run these, then this command again:', ...steps.map(one => `  ${one.root && !isRoot ? 'sudo ' : ''}${shell(one)}`))
+}
+if (installs.length > 0) console.log(`To get ready, podwire will:\n${steps.map(({ says }) => `  - ${says}`).join('\n')}\n`)
+for (const one of steps) {
+  if (one.root && !isRoot) {
+    console.log(`-- ${one.says}\n   left out: it needs root (sudo ${shell(one)}); what needs it is skipped`)
+    continue
+  }
+  run(one)
+  one.done?.()
+}
