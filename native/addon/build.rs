@@ -1,3 +1,5 @@
+//! Tells the linker which symbols Node.js provides.
+
 fn main() {
     napi_build::setup();
 }

@@ -29,6 +29,11 @@ export const errorTable = {
     hint: 'A key is 32 bytes: 44 characters of base64, or 64 hexadecimal digits on the UAPI socket. Make one with `wg genkey`.',
     exit: 2,
   },
+  ERR_PODWIRE_KEY_EXPOSED: {
+    message: 'the key in {file} can be read by others (mode {mode}, expected 0600)',
+    hint: 'Run `chmod 600 {file}`; if others may have read it, remove it, and a new key is made.',
+    exit: 2,
+  },
   ERR_PODWIRE_NAME: {
     message: '{where}: "{text}" cannot be used as a name: {reason}',
     hint: 'Use letters, digits, "-", "_" and ".", within the length said.',

@@ -14,8 +14,11 @@ export interface HostState {
 export interface HostDevice {
   readonly name: string
   readonly mtuBytes: number
+  /** Observed only: whether the link is up. What is desired is always up. */
+  readonly up?: boolean
   readonly listenPort: number
-  readonly publicKey: PublicKey
+  /** Absent while the device has no private key. Not part of the difference: a device's key is set before all else. */
+  readonly publicKey?: PublicKey
   readonly peers: readonly HostPeer[]
 }
 
@@ -23,10 +26,15 @@ export interface HostPeer {
   readonly publicKey: PublicKey
   /** Where the plan would send; observed: where the device sends now. A working one is never replaced. */
   readonly endpoint?: string
+  /** Observed only: its last handshake is so recent that the session lives, and with it the endpoint. */
+  readonly working?: boolean
   readonly persistentKeepaliveSeconds: number
   /** Canonical and sorted. */
   readonly allowedIps: readonly string[]
 }
+
+/** The routing protocol number of podwire's routes: in the range that nobody assigned (rtnetlink.h, iproute2's rt_protos). */
+export const routeProtocol = 112
 
 /** A route in the main table that podwire owns (marked by its routing protocol number). */
 export interface Route {
@@ -34,6 +42,7 @@ export interface Route {
   readonly type: 'unicast' | 'unreachable'
   /** Interface of a unicast route. */
   readonly device?: string
+  /** The lower wins. Never 0 for IPv6, which the kernel would make 1024. */
   readonly metric: number
   readonly mtuBytes?: number
   /** Preferred source address of traffic that starts on this host. */
@@ -42,9 +51,12 @@ export interface Route {
 
 /** The table `inet podwire`: rules that depend on the device's name only, and the sets they look into. */
 export interface Firewall {
+  /** The name of the device; observed, empty when the rules are not ours. */
   readonly device: string
   /** The network's range: what must never leave in clear nor arrive from outside. */
   readonly overlay: readonly string[]
   /** Accepted prefixes of other nodes that lie outside the range. */
   readonly shares: readonly string[]
+  /** Observed only: what the rules in the kernel say they are (firewall-seal.ts); absent unless all of them are there. */
+  readonly seal?: string
 }

@@ -1,5 +1,7 @@
 // Links, addresses and routes of a network namespace, read and changed over rtnetlink by the addon.
-// Each call opens its socket in the namespace named and waits for the kernel's answer; it takes microseconds.
+// A socket is opened in the namespace named and stays there; each call waits for the kernel's answer, microseconds.
+
+import { callAddon, loadAddon } from './addon.ts'
 
 export interface LinkInfo {
   readonly index: number
@@ -22,7 +24,7 @@ export interface RouteInfo {
   readonly type: 'unicast' | 'unreachable' | 'other'
   readonly link?: string
   readonly gateway?: string
-  /** Priority; lower wins. */
+  /** Priority; lower wins. IPv6 has no 0: the kernel makes it 1024. */
   readonly metric: number
   readonly mtuBytes?: number
   /** Preferred source. */
@@ -31,19 +33,73 @@ export interface RouteInfo {
   readonly protocol: number
 }
 
+/** The way that a packet would take. */
+export interface PathInfo {
+  readonly link: string
+  readonly source?: string
+  readonly mtuBytes: number
+}
+
 /** The kernel's view of one network namespace. Errors: ERR_PODWIRE_SYSTEM, ERR_PODWIRE_NEEDS_ROOT. */
 export interface Links {
   links(): LinkInfo[]
   setLink(name: string, change: { up?: boolean; mtuBytes?: number }): void
   deleteLink(name: string): void
   addresses(): AddressInfo[]
+  /** One that is there stays. An IPv6 address is usable at once: no duplicate address detection. */
   addAddress(link: string, cidr: string): void
+  /** That it is not there is no error. */
   removeAddress(link: string, cidr: string): void
   /** Routes of the main table, both families. */
   routes(): RouteInfo[]
   /** Adds the route, or replaces the one with the same destination and metric. */
   putRoute(route: Omit<RouteInfo, 'type'> & { type: 'unicast' | 'unreachable' }): void
-  removeRoute(route: Pick<RouteInfo, 'destination' | 'metric' | 'type'>): void
+  /** Only of that protocol, if one is given. That it is not there is no error. */
+  removeRoute(route: Pick<RouteInfo, 'destination' | 'metric' | 'type'> & { protocol?: number }): void
   /** The route that a packet to the address would take: link, its source address, and the path's MTU. */
-  routeTo(address: string): { link: string; source?: string; mtuBytes: number } | undefined
+  routeTo(address: string): PathInfo | undefined
+  /** Closes the socket, which keeps its namespace (and the links in it) alive. */
+  close(): void
+}
+
+interface LinkAddon {
+  readonly Links: new (namespacePath?: string) => Omit<Links, 'routeTo'> & { routeTo(address: string): PathInfo | null }
+  watchLinks(onChange: () => void, namespacePath?: string): { close(): void }
+  bootTimeMs(): number
+}
+
+/**
+ * Opens the links of this process's network namespace, or of the one at `namespacePath` ("/run/netns/NAME").
+ * Errors: ERR_PODWIRE_SYSTEM, ERR_PODWIRE_NEEDS_ROOT.
+ */
+export function openLinks(namespacePath?: string): Links {
+  const addon = loadAddon<LinkAddon>()
+  const inner = callAddon(() => new addon.Links(namespacePath))
+  return {
+    links: () => callAddon(() => inner.links()),
+    setLink: (name, change) => callAddon(() => inner.setLink(name, change)),
+    deleteLink: name => callAddon(() => inner.deleteLink(name)),
+    addresses: () => callAddon(() => inner.addresses()),
+    addAddress: (link, cidr) => callAddon(() => inner.addAddress(link, cidr)),
+    removeAddress: (link, cidr) => callAddon(() => inner.removeAddress(link, cidr)),
+    routes: () => callAddon(() => inner.routes()),
+    putRoute: route => callAddon(() => inner.putRoute(route)),
+    removeRoute: route => callAddon(() => inner.removeRoute(route)),
+    routeTo: address => callAddon(() => inner.routeTo(address)) ?? undefined,
+    close: () => inner.close(),
+  }
+}
+
+/**
+ * Calls `onChange` after each burst of changes to links, addresses and routes, podwire's own included: what changed is
+ * to be observed. Does not keep the process alive. The returned function ends it. Error: ERR_PODWIRE_SYSTEM.
+ */
+export function watchLinks(onChange: () => void, namespacePath?: string): () => void {
+  const watch = callAddon(() => loadAddon<LinkAddon>().watchLinks(onChange, namespacePath))
+  return () => watch.close()
+}
+
+/** Milliseconds since boot, suspended time included (CLOCK_BOOTTIME): for `realClock`. */
+export function bootTimeMs(): number {
+  return loadAddon<LinkAddon>().bootTimeMs()
 }

@@ -1,1 +1,303 @@
 //! Netlink calls for JavaScript.
+#![allow(clippy::needless_pass_by_value)] // napi hands arguments over as owned values
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use napi::bindgen_prelude::Function;
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi_derive::napi;
+use podwire_netlink as netlink;
+
+type Result<T> = std::result::Result<T, napi::Error<String>>;
+
+#[napi(object)]
+pub struct LinkInfo {
+    pub index: u32,
+    pub name: String,
+    pub kind: Option<String>,
+    pub mtu_bytes: u32,
+    pub up: bool,
+}
+
+#[napi(object)]
+pub struct LinkChange {
+    pub up: Option<bool>,
+    pub mtu_bytes: Option<u32>,
+}
+
+#[napi(object)]
+pub struct AddressInfo {
+    pub link: String,
+    pub cidr: String,
+    pub scope: String,
+}
+
+#[napi(object)]
+pub struct RouteInfo {
+    pub destination: String,
+    pub r#type: String,
+    pub link: Option<String>,
+    pub gateway: Option<String>,
+    pub metric: u32,
+    pub mtu_bytes: Option<u32>,
+    pub source: Option<String>,
+    pub protocol: Option<u32>,
+}
+
+#[napi(object)]
+pub struct PathInfo {
+    pub link: String,
+    pub source: Option<String>,
+    pub mtu_bytes: u32,
+}
+
+#[napi]
+pub struct Links {
+    netlink: Option<netlink::Netlink>,
+}
+
+#[napi]
+impl Links {
+    #[napi(constructor)]
+    pub fn open(namespace_path: Option<String>) -> Result<Self> {
+        let netlink =
+            netlink::Netlink::open(namespace_path.as_deref().map(Path::new)).map_err(error)?;
+        Ok(Self {
+            netlink: Some(netlink),
+        })
+    }
+
+    #[napi]
+    pub fn links(&mut self) -> Result<Vec<LinkInfo>> {
+        let links = self.netlink()?.links().map_err(error)?;
+        let info = |netlink::Link {
+                        index,
+                        name,
+                        kind,
+                        mtu_bytes,
+                        up,
+                    }| LinkInfo {
+            index,
+            name,
+            kind,
+            mtu_bytes,
+            up,
+        };
+        Ok(links.into_iter().map(info).collect())
+    }
+
+    #[napi]
+    pub fn set_link(&mut self, name: String, change: LinkChange) -> Result<()> {
+        let LinkChange { up, mtu_bytes } = change;
+        self.netlink()?
+            .set_link(&name, netlink::LinkChange { up, mtu_bytes })
+            .map_err(error)
+    }
+
+    #[napi]
+    pub fn delete_link(&mut self, name: String) -> Result<()> {
+        self.netlink()?.delete_link(&name).map_err(error)
+    }
+
+    #[napi]
+    pub fn addresses(&mut self) -> Result<Vec<AddressInfo>> {
+        let addresses = self.netlink()?.addresses().map_err(error)?;
+        let info = |address: netlink::Address| AddressInfo {
+            link: address.link,
+            cidr: format!("{}/{}", address.address, address.prefix_length),
+            scope: match address.scope {
+                netlink::Scope::Global => "global",
+                netlink::Scope::Link => "link",
+                netlink::Scope::Host => "host",
+            }
+            .to_owned(),
+        };
+        Ok(addresses.into_iter().map(info).collect())
+    }
+
+    #[napi]
+    pub fn add_address(&mut self, link: String, cidr: String) -> Result<()> {
+        let (address, length) = parse_cidr(&cidr)?;
+        self.netlink()?
+            .add_address(&link, address, length)
+            .map_err(error)
+    }
+
+    #[napi]
+    pub fn remove_address(&mut self, link: String, cidr: String) -> Result<()> {
+        let (address, length) = parse_cidr(&cidr)?;
+        self.netlink()?
+            .remove_address(&link, address, length)
+            .map_err(error)
+    }
+
+    #[napi]
+    pub fn routes(&mut self) -> Result<Vec<RouteInfo>> {
+        let routes = self.netlink()?.routes().map_err(error)?;
+        let info = |route: netlink::Route| RouteInfo {
+            destination: format!("{}/{}", route.destination, route.prefix_length),
+            r#type: match route.kind {
+                netlink::RouteKind::Unicast => "unicast",
+                netlink::RouteKind::Unreachable => "unreachable",
+                netlink::RouteKind::Other => "other",
+            }
+            .to_owned(),
+            link: route.link,
+            gateway: route.gateway.map(|address| address.to_string()),
+            metric: route.metric,
+            mtu_bytes: route.mtu_bytes,
+            source: route.source.map(|address| address.to_string()),
+            protocol: Some(route.protocol.into()),
+        };
+        Ok(routes.into_iter().map(info).collect())
+    }
+
+    #[napi]
+    pub fn put_route(&mut self, route: RouteInfo) -> Result<()> {
+        self.netlink()?
+            .put_route(&parse_route(route)?)
+            .map_err(error)
+    }
+
+    #[napi]
+    pub fn remove_route(&mut self, route: RouteInfo) -> Result<()> {
+        self.netlink()?
+            .remove_route(&parse_route(route)?)
+            .map_err(error)
+    }
+
+    #[napi]
+    pub fn route_to(&mut self, address: String) -> Result<Option<PathInfo>> {
+        let path = self
+            .netlink()?
+            .route_to(parse_address(&address)?)
+            .map_err(error)?;
+        Ok(path.map(|path| PathInfo {
+            link: path.link,
+            source: path.source.map(|address| address.to_string()),
+            mtu_bytes: path.mtu_bytes,
+        }))
+    }
+
+    #[napi]
+    pub fn close(&mut self) {
+        self.netlink = None;
+    }
+
+    fn netlink(&mut self) -> Result<&mut netlink::Netlink> {
+        self.netlink
+            .as_mut()
+            .ok_or_else(|| system("using a netlink socket", "it was closed"))
+    }
+}
+
+#[napi]
+pub struct LinkWatch {
+    watch: Option<netlink::Watch>,
+}
+
+#[napi]
+impl LinkWatch {
+    #[napi]
+    pub fn close(&mut self) {
+        self.watch = None;
+    }
+}
+
+/// Calls `on_change` after each burst of changes to links, addresses and routes; does not keep Node.js alive.
+#[napi]
+pub fn watch_links(
+    on_change: Function<'_, (), ()>,
+    namespace_path: Option<String>,
+) -> Result<LinkWatch> {
+    let failed = |cause: napi::Error| system("watching the links", &cause.reason);
+    // One call in the queue is enough: the listener looks at the whole state.
+    let builder = on_change
+        .build_threadsafe_function()
+        .weak::<true>()
+        .max_queue_size::<1>();
+    let tell = Arc::new(builder.build().map_err(failed)?);
+    let told = move || {
+        tell.call((), ThreadsafeFunctionCallMode::NonBlocking);
+    };
+    let watch = netlink::watch(namespace_path.as_deref().map(Path::new), told).map_err(error)?;
+    Ok(LinkWatch { watch: Some(watch) })
+}
+
+/// Milliseconds since boot, suspended time included.
+#[napi]
+#[must_use]
+pub fn boot_time_ms() -> f64 {
+    netlink::boot_time_ms()
+}
+
+fn parse_route(route: RouteInfo) -> Result<netlink::Route> {
+    let (destination, prefix_length) = parse_cidr(&route.destination)?;
+    let address = |text: Option<String>| text.map(|text| parse_address(&text)).transpose();
+    Ok(netlink::Route {
+        destination,
+        prefix_length,
+        kind: match route.r#type.as_str() {
+            "unicast" => netlink::RouteKind::Unicast,
+            "unreachable" => netlink::RouteKind::Unreachable,
+            _ => netlink::RouteKind::Other,
+        },
+        link: route.link,
+        gateway: address(route.gateway)?,
+        metric: route.metric,
+        mtu_bytes: route.mtu_bytes,
+        source: address(route.source)?,
+        protocol: route.protocol.unwrap_or(0) as u8,
+    })
+}
+
+fn parse_address(text: &str) -> Result<IpAddr> {
+    text.parse().map_err(|_| {
+        system(
+            "reading an address",
+            &format!("\"{text}\" is neither IPv4 nor IPv6"),
+        )
+    })
+}
+
+fn parse_cidr(text: &str) -> Result<(IpAddr, u8)> {
+    let wrong = || {
+        system(
+            "reading a prefix",
+            &format!("\"{text}\" is not an address with a prefix length"),
+        )
+    };
+    let (address, length) = text.split_once('/').ok_or_else(wrong)?;
+    Ok((
+        parse_address(address)?,
+        length.parse().map_err(|_| wrong())?,
+    ))
+}
+
+fn error(error: netlink::Error) -> napi::Error<String> {
+    if error.needs_root() {
+        let values = format!("{{\"what\":{}}}", json_string(&error.what));
+        return napi::Error::new("ERR_PODWIRE_NEEDS_ROOT".to_owned(), values);
+    }
+    system(&error.what, &error.reason)
+}
+
+fn system(what: &str, reason: &str) -> napi::Error<String> {
+    let values = format!(
+        "{{\"what\":{},\"reason\":{}}}",
+        json_string(what),
+        json_string(reason)
+    );
+    napi::Error::new("ERR_PODWIRE_SYSTEM".to_owned(), values)
+}
+
+fn json_string(text: &str) -> String {
+    let escaped = |c: char| match c {
+        '"' | '\\' => format!("\\{c}"),
+        c if c < ' ' => format!("\\u{:04x}", c as u32),
+        c => c.to_string(),
+    };
+    format!("\"{}\"", text.chars().map(escaped).collect::<String>())
+}

@@ -1,1 +1,20 @@
-//! Links, addresses and routes over rtnetlink.
+//! Links, addresses and routes of any network namespace, over rtnetlink, without an async runtime.
+//!
+//! A [`Netlink`] is one socket. It is opened in a namespace (its own, or one given by path) and stays there; each call
+//! sends one request and reads the kernel's answer, which takes microseconds. [`watch`] tells when something changed.
+
+mod address;
+mod error;
+mod link;
+mod route;
+mod socket;
+mod sys;
+mod watch;
+
+pub use address::{Address, Scope};
+pub use error::{Error, Result};
+pub use link::{Link, LinkChange};
+pub use route::{Path, Route, RouteKind};
+pub use socket::Netlink;
+pub use sys::boot_time_ms;
+pub use watch::{Watch, watch};

@@ -1,0 +1,51 @@
+//! The system calls that the standard library lacks.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::path::Path;
+
+/// Moves the calling thread, and no other, into the network namespace at `path`.
+pub(crate) fn enter_namespace(path: &Path) -> io::Result<()> {
+    let file = File::open(path)?;
+    // SAFETY: the descriptor is open for the length of the call, and setns touches no memory of ours.
+    match unsafe { libc::setns(file.as_raw_fd(), libc::CLONE_NEWNET) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Waits until one of the two descriptors can be read or is closed at its other end; says which: (first, second).
+pub(crate) fn wait_readable(first: RawFd, second: RawFd) -> io::Result<(bool, bool)> {
+    let mut fds = [first, second].map(|fd| libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    });
+    loop {
+        // SAFETY: `fds` is an array of two pollfd that lives across the call.
+        if unsafe { libc::poll(fds.as_mut_ptr(), 2, -1) } >= 0 {
+            return Ok((fds[0].revents != 0, fds[1].revents != 0));
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+/// Milliseconds since boot, suspended time included (`CLOCK_BOOTTIME`).
+#[must_use]
+pub fn boot_time_ms() -> f64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is a valid timespec to write to; the clock exists in every Linux since 2.6.39, so it cannot fail.
+    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
+    #[allow(clippy::cast_precision_loss)] // 2^53 ms are 285,000 years
+    let seconds = time.tv_sec as f64;
+    #[allow(clippy::cast_precision_loss)]
+    let nanoseconds = time.tv_nsec as f64;
+    seconds * 1e3 + nanoseconds / 1e6
+}
