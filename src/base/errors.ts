@@ -100,6 +100,11 @@ export const errorTable = {
     hint: 'See the cross-platform interface of WireGuard for the keys and their order.',
     exit: 2,
   },
+  ERR_PODWIRE_UAPI_PROTOCOL: {
+    message: 'UAPI line {line}: {reason}',
+    hint: 'A request is `get=1` or `set=1`, lines of key=value, and an empty line; an answer ends with errno=N and an empty line.',
+    exit: 2,
+  },
   ERR_PODWIRE_UAPI_REFUSED: {
     message: 'the device answered errno={errno} to a {operation} request',
     hint: 'The log of the device says which line it refused.',
