@@ -94,6 +94,28 @@ export const errorTable = {
     exit: 1,
   },
 
+  // The store, and a node's place in it
+  ERR_PODWIRE_STORE_ADDRESS: {
+    message: 'the store "{address}" cannot be used: {reason}',
+    hint: 'Write it as file:/path/to/folder.',
+    exit: 2,
+  },
+  ERR_PODWIRE_STORE: {
+    message: 'the store {store}: {what}: {reason}',
+    hint: 'Make the folder, put a network.json into it, and let this process read and write there.',
+    exit: 1,
+  },
+  ERR_PODWIRE_NODE_NAME_TAKEN: {
+    message: 'the node name "{name}" is in use: the store holds it with the key {theirs}, and this node has {ours}',
+    hint: 'Choose another --name; if that node is gone for good, remove its record {record} first.',
+    exit: 1,
+  },
+  ERR_PODWIRE_RANGE_EXHAUSTED: {
+    message: 'no /{length} is left in the range {range}: {claimed} prefixes are claimed',
+    hint: 'Remove the claims and records of nodes that are gone, or widen the range in network.json.',
+    exit: 1,
+  },
+
   // The protocol and its socket
   ERR_PODWIRE_UAPI: {
     message: 'UAPI line {line}: {reason}',

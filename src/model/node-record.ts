@@ -1,6 +1,13 @@
-// What the network knows of one node, and of all of them: plain data, as it lies in a store.
+// What the network knows of one node, and of all of them, as it lies in a store; and a record's form as JSON:
+//   { "name": "a", "publicKey": "…", "endpoints": ["198.51.100.7:51820"], "prefixes": ["10.99.1.0/24", "fd99:0:0:1::/64"] }
 
-import type { PublicKey } from '../base/key.ts'
+import { formatCidr, parsePrefix } from '../base/cidr.ts'
+import { formatEndpoint, parseEndpoint } from '../base/endpoint.ts'
+import { decodeKey, type PublicKey, parsePublicKey } from '../base/key.ts'
+import { reservedUse } from './address-use.ts'
+import { type Field, listItems, objectFields, parseJson, placeOf, refuse, stringValue } from './document.ts'
+import { parseName } from './name.ts'
+import type { NetworkConfig } from './network-config.ts'
 
 /** One node's record. Only the node itself writes it. */
 export interface NodeRecord {
@@ -12,17 +19,93 @@ export interface NodeRecord {
   readonly prefixes: readonly string[]
 }
 
-/** What the whole network agreed on, written once by whoever sets it up. */
-export interface NetworkConfig {
-  readonly name: string
-  /** Every prefix of the network lies in one of these: at most one of each family. */
-  readonly range: readonly string[]
-  /** Length of the prefix that a node gets from the range, by family. */
-  readonly nodePrefixLength: { readonly ipv4?: number; readonly ipv6?: number }
+/** Who holds a prefix. Made once, by compare-and-swap; a record's prefixes count only with a claim behind them. */
+export interface Claim {
+  readonly prefix: string
+  readonly node: string
+  /** Milliseconds since 1970: of two claims that overlap, the older holds. */
+  readonly sinceMs: number
 }
 
 /** Everything that a store says: input of the plan. */
 export interface NetworkView {
   readonly network: NetworkConfig
   readonly nodes: ReadonlyMap<string, NodeRecord>
+  /** By prefix. */
+  readonly claims: ReadonlyMap<string, Claim>
+}
+
+/** Most endpoints, and most prefixes, that one record may have: a record is small, whoever wrote it. */
+const maxItems = 64
+
+/** Parses a record. Errors: ERR_PODWIRE_DOCUMENT, _NAME, _KEY, _ENDPOINT, _CIDR, each with the file and the path. */
+export function parseNodeRecord(text: string, file: string): NodeRecord {
+  const { name, publicKey, endpoints, prefixes } = objectFields(parseJson(text, file), [
+    'name',
+    'publicKey',
+    'endpoints',
+    'prefixes',
+  ])
+  return {
+    name: parseName(stringValue(name), placeOf(name)),
+    publicKey: parseKey(publicKey),
+    endpoints: distinct(endpoints, parseRecordEndpoint),
+    prefixes: distinct(prefixes, parseRecordPrefix),
+  }
+}
+
+/** As parseNodeRecord reads it; equal records have equal texts. */
+export function formatNodeRecord({ name, publicKey, endpoints, prefixes }: NodeRecord): string {
+  return `${JSON.stringify({ name, publicKey, endpoints, prefixes }, null, 2)}\n`
+}
+
+/** Parses a claim. Errors: ERR_PODWIRE_DOCUMENT, _NAME, _CIDR. */
+export function parseClaim(text: string, file: string): Claim {
+  const { prefix, node, sinceMs } = objectFields(parseJson(text, file), ['prefix', 'node', 'sinceMs'])
+  if (typeof sinceMs.value !== 'number' || !Number.isSafeInteger(sinceMs.value)) {
+    throw refuse(sinceMs, 'expected milliseconds since 1970')
+  }
+  return {
+    prefix: parseRecordPrefix(prefix),
+    node: parseName(stringValue(node), placeOf(node)),
+    sinceMs: sinceMs.value,
+  }
+}
+
+export function formatClaim({ prefix, node, sinceMs }: Claim): string {
+  return `${JSON.stringify({ prefix, node, sinceMs })}\n`
+}
+
+function parseKey(field: Field): PublicKey {
+  const key = parsePublicKey(stringValue(field), placeOf(field))
+  if (decodeKey(key, '').every(byte => byte === 0)) throw refuse(field, 'the key is all zeroes')
+  return key
+}
+
+/** Parses an endpoint that other hosts can reach. Errors: ERR_PODWIRE_ENDPOINT, _DOCUMENT. */
+function parseRecordEndpoint(field: Field): string {
+  const endpoint = parseEndpoint(stringValue(field), placeOf(field))
+  const { address } = endpoint
+  const use = reservedUse({ ...address, length: address.family === 4 ? 32 : 128 })
+  if (use !== undefined) throw refuse(field, `${formatEndpoint(endpoint)} lies in ${use}`)
+  return formatEndpoint(endpoint)
+}
+
+function parseRecordPrefix(field: Field): string {
+  const prefix = parsePrefix(stringValue(field), placeOf(field))
+  const use = reservedUse(prefix)
+  if (use !== undefined) throw refuse(field, `${formatCidr(prefix)} overlaps ${use}`)
+  return formatCidr(prefix)
+}
+
+function distinct(field: Field, parse: (item: Field) => string): string[] {
+  const items = listItems(field)
+  if (items.length > maxItems) throw refuse(field, `a record has at most ${maxItems} of them`)
+  const seen = new Set<string>()
+  for (const item of items) {
+    const text = parse(item)
+    if (seen.has(text)) throw refuse(item, `${text} is in the list already`)
+    seen.add(text)
+  }
+  return [...seen]
 }

@@ -1,0 +1,62 @@
+// Gets this node its prefixes, one of each family of the network's range: those that it claimed before, or new ones,
+// claimed in the store by compare-and-swap.
+
+import { setTimeout as delay } from 'node:timers/promises'
+import { containsCidr, overlapsCidr, parsePrefix } from '../base/cidr.ts'
+import { podwireError } from '../base/errors.ts'
+import type { NetworkConfig } from '../model/network-config.ts'
+import type { Claim } from '../model/node-record.ts'
+import { choosePrefix } from '../plan/choose-prefix.ts'
+import type { Store } from '../store/store.ts'
+
+export interface Claiming {
+  readonly store: Store
+  readonly network: NetworkConfig
+  /** Name of this node. */
+  readonly node: string
+  /** Prefixes that it uses now, to be had again if the store lost its claims. */
+  readonly inUse?: readonly string[]
+}
+
+/** The node's prefixes in the order of the range. Errors: ERR_PODWIRE_RANGE_EXHAUSTED, ERR_PODWIRE_STORE. */
+export async function claimPrefixes(claiming: Claiming): Promise<string[]> {
+  const prefixes: string[] = []
+  for (const range of claiming.network.range) prefixes.push(await claimOne(range, claiming))
+  return prefixes
+}
+
+async function claimOne(rangeText: string, { store, network, node, inUse = [] }: Claiming): Promise<string> {
+  const range = parsePrefix(rangeText, 'range')
+  const { ipv4, ipv6 } = network.nodePrefixLength
+  const length = (range.family === 4 ? ipv4 : ipv6) ?? range.length
+  const inRange = (text: string) => containsCidr(range, parsePrefix(text, 'claim'))
+  // Taken by someone whose claim cannot be read.
+  const refused: string[] = []
+  for (;;) {
+    const claims = await store.listClaims()
+    const mine = claims.find(claim => claim.node === node && inRange(claim.prefix))
+    if (mine !== undefined) {
+      if (!claims.some(other => holdsAgainst(other, mine))) return mine.prefix
+      // Two claimed at once under different lengths. Both may give way; neither may stay by mistake.
+      await store.release(mine)
+      await delay(Math.random() * 100)
+      continue
+    }
+    const taken = [...claims.map(({ prefix }) => prefix), ...refused]
+    const free = (text: string) => inRange(text) && !taken.some(other => overlap(other, text))
+    const prefix = inUse.find(free) ?? choosePrefix(range, length, taken)
+    if (prefix === undefined) {
+      throw podwireError('ERR_PODWIRE_RANGE_EXHAUSTED', { length, range: rangeText, claimed: taken.length })
+    }
+    // Whether it was got or not, the claims are listed again: they say who has what.
+    if (!(await store.claim({ prefix, node, sinceMs: Date.now() }))) refused.push(prefix)
+  }
+}
+
+function holdsAgainst(other: Claim, mine: Claim): boolean {
+  return other.node !== mine.node && overlap(other.prefix, mine.prefix)
+}
+
+function overlap(a: string, b: string): boolean {
+  return overlapsCidr(parsePrefix(a, 'claim'), parsePrefix(b, 'claim'))
+}

@@ -1,0 +1,67 @@
+// Files that are whole or not there, whatever dies in between: written under a hidden name, synced, and only then given
+// their name. `rename` replaces what has the name; `link` fails if something has it, which makes it a compare-and-swap.
+
+import { randomBytes } from 'node:crypto'
+import { link, open, readdir, rename, stat, unlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+
+const hidden = '.new-'
+/** Far longer than a write takes: what is older was left by a process that died. */
+const staleMs = 60_000
+
+/** Gives `file` the text, in place of what it had. */
+export function replaceFile(file: string, text: string): Promise<void> {
+  return place(file, text, temporary => rename(temporary, file))
+}
+
+/** Makes `file` with the text; false if there is one already. */
+export async function createFile(file: string, text: string): Promise<boolean> {
+  try {
+    await place(file, text, temporary => link(temporary, file))
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+async function place(file: string, text: string, name: (temporary: string) => Promise<void>): Promise<void> {
+  const folder = dirname(file)
+  const temporary = join(folder, `${hidden}${basename(file)}-${randomBytes(6).toString('hex')}`)
+  try {
+    const handle = await open(temporary, 'wx', 0o644)
+    try {
+      await handle.writeFile(text)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await name(temporary)
+  } finally {
+    await unlink(temporary).catch(() => {}) // gone already after a rename
+  }
+  await syncFolder(folder)
+}
+
+/** The name itself is on disk only when the folder is. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder)
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Removes what writers left that died halfway. */
+export async function sweepFolder(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith(hidden)) continue
+    const file = join(folder, name)
+    const age = await stat(file).then(
+      ({ mtimeMs }) => Date.now() - mtimeMs,
+      () => 0,
+    )
+    if (age > staleMs) await unlink(file).catch(() => {})
+  }
+}

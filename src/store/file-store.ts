@@ -1,0 +1,161 @@
+// A store in a folder, for one machine: the lab, the demo, tests.
+//
+//   DIR/network.json              written by whoever sets the network up
+//   DIR/nodes/NAME.json           one record a node, replaced by rename
+//   DIR/claims/10.99.1.0_24.json  one claim a prefix, made by link: of many who want it, one gets it
+//
+// A claim is written before the record that rests on it, and a scan reads records before claims, so that no record is
+// ever seen without its claim.
+
+import { mkdir, readFile, stat, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { podwireError, reasonOf } from '../base/errors.ts'
+import { type NetworkConfig, parseNetworkConfig } from '../model/network-config.ts'
+import {
+  type Claim,
+  formatClaim,
+  formatNodeRecord,
+  type NodeRecord,
+  parseClaim,
+  parseNodeRecord,
+} from '../model/node-record.ts'
+import { createFile, replaceFile, sweepFolder } from './atomic-file.ts'
+import { DocumentFolder } from './document-folder.ts'
+import { scanOnChange } from './folder-watch.ts'
+import type { Store, StoreEvent } from './store.ts'
+import { StoreReport } from './store-report.ts'
+
+export class FileStore implements Store {
+  readonly address: string
+  readonly #folder: string
+  readonly #networkFile: string
+  readonly #nodesFolder: string
+  readonly #claimsFolder: string
+
+  constructor(folder: string) {
+    this.address = `file:${folder}`
+    this.#folder = folder
+    this.#networkFile = join(folder, 'network.json')
+    this.#nodesFolder = join(folder, 'nodes')
+    this.#claimsFolder = join(folder, 'claims')
+  }
+
+  async readNetwork(): Promise<NetworkConfig> {
+    const text = await this.#try('reading network.json', () => readFile(this.#networkFile, 'utf8'))
+    return parseNetworkConfig(text, this.#networkFile)
+  }
+
+  async readNode(name: string): Promise<NodeRecord | undefined> {
+    const nodes = this.#nodes()
+    await this.#try('reading the nodes', () => nodes.scan())
+    return nodes.values().get(name)
+  }
+
+  async listClaims(): Promise<Claim[]> {
+    const claims = this.#claims()
+    await this.#try('reading the claims', () => claims.scan())
+    return [...claims.values().values()]
+  }
+
+  writeNode(record: NodeRecord): Promise<void> {
+    const file = this.#nodes().fileOf(record.name)
+    return this.#try('writing a record', async () => {
+      await this.#makeFolders()
+      if (await createFile(file, formatNodeRecord(record))) return
+      const holder = await this.readNode(record.name)
+      if (holder !== undefined && holder.publicKey !== record.publicKey) {
+        const { name, publicKey: ours } = record
+        throw podwireError('ERR_PODWIRE_NODE_NAME_TAKEN', { name, theirs: holder.publicKey, ours, record: file })
+      }
+      await replaceFile(file, formatNodeRecord(record))
+    })
+  }
+
+  claim(claim: Claim): Promise<boolean> {
+    return this.#try('claiming a prefix', async () => {
+      await this.#makeFolders()
+      if (await createFile(this.#claims().fileOf(claimStem(claim.prefix)), formatClaim(claim))) return true
+      return (await this.#holder(claim.prefix)) === claim.node
+    })
+  }
+
+  release({ prefix, node }: Claim): Promise<void> {
+    return this.#try('releasing a prefix', async () => {
+      // Nobody else can take it between the two: there is no taking what is claimed.
+      if ((await this.#holder(prefix)) === node) await unlink(this.#claims().fileOf(claimStem(prefix)))
+    })
+  }
+
+  async #holder(prefix: string): Promise<string | undefined> {
+    return (await this.listClaims()).find(claim => claim.prefix === prefix)?.node
+  }
+
+  watch(onEvent: (event: StoreEvent) => void, signal: AbortSignal): void {
+    const report = new StoreReport(onEvent)
+    const nodes = this.#nodes()
+    const claims = this.#claims()
+    let network: NetworkConfig | undefined
+    const scan = async () => {
+      const problems: string[] = []
+      try {
+        network = await this.readNetwork()
+      } catch (error) {
+        // A file that is gone takes the store with it; one that was edited badly is told, and the last good one holds.
+        await stat(this.#networkFile)
+        if (network === undefined) throw error
+        problems.push(reasonOf(error))
+      }
+      await nodes.scan()
+      await claims.scan()
+      problems.push(...nodes.problems(), ...claims.problems())
+      return report.say({ network, nodes: nodes.values(), claims: claims.values(), problems })
+    }
+    void scanOnChange([this.#folder, this.#nodesFolder, this.#claimsFolder], {
+      scan,
+      onLost: reason => report.lost(reason),
+      mend: () => this.#makeFolders(),
+      signal,
+    })
+  }
+
+  #nodes(): DocumentFolder<NodeRecord> {
+    return new DocumentFolder(this.#nodesFolder, (text, file, stem) => {
+      const record = parseNodeRecord(text, file)
+      if (record.name === stem) return record
+      throw podwireError('ERR_PODWIRE_DOCUMENT', { file, path: 'name', reason: `the file's name says "${stem}"` })
+    })
+  }
+
+  #claims(): DocumentFolder<Claim> {
+    return new DocumentFolder(this.#claimsFolder, (text, file, stem) => {
+      const claim = parseClaim(text, file)
+      if (claimStem(claim.prefix) === stem) return claim
+      throw podwireError('ERR_PODWIRE_DOCUMENT', { file, path: 'prefix', reason: `the file's name says "${stem}"` })
+    })
+  }
+
+  /** The store's own folder is not made here: one that is missing is a mistake in the address, or was removed. */
+  async #makeFolders(): Promise<void> {
+    await stat(this.#networkFile)
+    for (const folder of [this.#nodesFolder, this.#claimsFolder]) {
+      await mkdir(folder, { mode: 0o755 }).catch(error => {
+        if (error.code !== 'EEXIST') throw error
+      })
+      await sweepFolder(folder)
+    }
+  }
+
+  async #try<T>(what: string, run: () => Promise<T>): Promise<T> {
+    try {
+      return await run()
+    } catch (error) {
+      if (!(error instanceof Error) || !('syscall' in error)) throw error
+      throw podwireError('ERR_PODWIRE_STORE', { store: this.address, what, reason: error.message }, error)
+    }
+  }
+}
+
+/** "10.99.1.0/24" as a file name. */
+function claimStem(prefix: string): string {
+  return prefix.replace('/', '_')
+}

@@ -1,0 +1,92 @@
+// Turns what a store holds, listed whole each time, into the events of a watch: the one who remembers what was said.
+
+import { formatNetworkConfig, type NetworkConfig } from '../model/network-config.ts'
+import { type Claim, formatClaim, formatNodeRecord, type NodeRecord } from '../model/node-record.ts'
+import type { StoreEvent } from './store.ts'
+
+/**
+ * What vanishes is believed only after this long, with the store still whole: someone who removes the store removes its
+ * files one after the other, and that must not look like nodes that leave.
+ */
+const settleMs = 500
+
+/** All that a store holds at one time. */
+interface Contents {
+  readonly network: NetworkConfig
+  /** By name. */
+  readonly nodes: ReadonlyMap<string, NodeRecord>
+  /** By any name that stays the same. */
+  readonly claims: ReadonlyMap<string, Claim>
+  readonly problems: readonly string[]
+}
+
+export class StoreReport {
+  readonly #onEvent: (event: StoreEvent) => void
+  #network = ''
+  readonly #nodes = new Map<string, NodeRecord>()
+  readonly #claims = new Map<string, Claim>()
+  #problems: readonly string[] = []
+  #state: 'starting' | 'inSync' | `lost ${string}` = 'starting'
+  /** What was last found missing, and since when, on performance.now(). */
+  #missing = { keys: '', sinceMs: 0 }
+
+  constructor(onEvent: (event: StoreEvent) => void) {
+    this.#onEvent = onEvent
+  }
+
+  /** Says what differs. Returns after how many ms to list again, if something vanished that is not believed yet. */
+  say({ network, nodes, claims, problems }: Contents): number | undefined {
+    const networkText = formatNetworkConfig(network)
+    if (networkText !== this.#network) {
+      this.#network = networkText
+      this.#onEvent({ kind: 'network', network })
+    }
+    // Claims first: a record counts only with its claims behind it.
+    for (const [key, claim] of claims) {
+      const said = this.#claims.get(key)
+      if (said && formatClaim(said) === formatClaim(claim)) continue
+      this.#claims.set(key, claim)
+      this.#onEvent({ kind: 'claim', claim })
+    }
+    for (const [name, record] of nodes) {
+      const said = this.#nodes.get(name)
+      if (said && formatNodeRecord(said) === formatNodeRecord(record)) continue
+      this.#nodes.set(name, record)
+      this.#onEvent({ kind: 'node', record })
+    }
+    for (const reason of problems) if (!this.#problems.includes(reason)) this.#onEvent({ kind: 'problem', reason })
+    this.#problems = problems
+
+    const againMs = this.#sayGone(nodes, claims)
+    if (againMs === undefined && this.#state !== 'inSync') {
+      this.#state = 'inSync'
+      this.#onEvent({ kind: 'inSync' })
+    }
+    return againMs
+  }
+
+  #sayGone(nodes: ReadonlyMap<string, unknown>, claims: ReadonlyMap<string, unknown>): number | undefined {
+    const goneNodes = [...this.#nodes.keys()].filter(name => !nodes.has(name))
+    const goneClaims = [...this.#claims].filter(([key]) => !claims.has(key))
+    const keys = [...goneNodes, ...goneClaims.map(([key]) => key)].join()
+    if (keys !== this.#missing.keys) this.#missing = { keys, sinceMs: performance.now() }
+    const leftMs = this.#missing.sinceMs + settleMs - performance.now()
+    if (keys !== '' && leftMs > 0) return leftMs
+    for (const name of goneNodes) {
+      this.#nodes.delete(name)
+      this.#onEvent({ kind: 'nodeGone', name })
+    }
+    for (const [key, { prefix }] of goneClaims) {
+      this.#claims.delete(key)
+      this.#onEvent({ kind: 'claimGone', prefix })
+    }
+    return undefined
+  }
+
+  lost(reason: string): void {
+    this.#missing = { keys: '', sinceMs: 0 }
+    if (this.#state === `lost ${reason}`) return
+    this.#state = `lost ${reason}`
+    this.#onEvent({ kind: 'lost', reason })
+  }
+}

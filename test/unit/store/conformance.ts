@@ -1,0 +1,162 @@
+// What every form of store must do, as tests that each form runs over itself.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { claimPrefixes } from '../../../src/agent/claim.ts'
+import { formatPublicKey } from '../../../src/base/key.ts'
+import type { NetworkConfig } from '../../../src/model/network-config.ts'
+import type { NodeRecord } from '../../../src/model/node-record.ts'
+import type { Store, StoreEvent } from '../../../src/store/store.ts'
+
+export const testNetwork: NetworkConfig = {
+  name: 'test',
+  range: ['10.99.0.0/16', 'fd99::/48'],
+  nodePrefixLength: { ipv4: 24, ipv6: 64 },
+}
+
+/** A store of its own for one test. */
+export interface Form {
+  /** An empty store with `testNetwork`, opened; called again on the same, by `reopen`. */
+  open(): Promise<{ store: Store; reopen: () => Promise<Store>; [Symbol.asyncDispose](): Promise<void> }>
+}
+
+export function testRecord(name: string, change: Partial<NodeRecord> = {}): NodeRecord {
+  const publicKey = formatPublicKey(Buffer.alloc(32, name))
+  return { name, publicKey, endpoints: ['192.0.2.1:51820'], prefixes: [], ...change }
+}
+
+/** Follows a watch and waits for what it should say. */
+export class Follower implements Disposable {
+  readonly events: StoreEvent[] = []
+  readonly #abort = new AbortController()
+
+  constructor(store: Store) {
+    store.watch(event => this.events.push(event), this.#abort.signal)
+  }
+
+  /** Waits until `done` holds of what was said. */
+  async until(what: string, done: (events: readonly StoreEvent[]) => boolean): Promise<void> {
+    for (const deadline = performance.now() + 10_000; !done(this.events); await delay(5)) {
+      if (performance.now() > deadline) assert.fail(`not within 10 s: ${what}; said: ${JSON.stringify(this.events)}`)
+    }
+  }
+
+  kinds(): string[] {
+    return this.events.map(({ kind }) => kind)
+  }
+
+  [Symbol.dispose](): void {
+    this.#abort.abort()
+  }
+}
+
+const inSync = (events: readonly StoreEvent[]) => events.at(-1)?.kind === 'inSync'
+
+export function testStore(form: string, { open }: Form): void {
+  test(`${form} store: says network, claims and nodes, then that it is in sync`, async () => {
+    await using opened = await open()
+    const { store } = opened
+    await store.claim({ prefix: '10.99.3.0/24', node: 'a', sinceMs: 1 })
+    const record = testRecord('a', { prefixes: ['10.99.3.0/24'] })
+    await store.writeNode(record)
+    using follower = new Follower(store)
+    await follower.until('in sync', inSync)
+    assert.deepEqual(follower.events, [
+      { kind: 'network', network: testNetwork },
+      { kind: 'claim', claim: { prefix: '10.99.3.0/24', node: 'a', sinceMs: 1 } },
+      { kind: 'node', record },
+      { kind: 'inSync' },
+    ])
+  })
+
+  test(`${form} store: says each change once, and nothing when nothing changes`, async () => {
+    await using opened = await open()
+    const { store } = opened
+    await store.writeNode(testRecord('a'))
+    using follower = new Follower(store)
+    await follower.until('in sync', inSync)
+    const before = follower.events.length
+    await store.writeNode(testRecord('a')) // the same again
+    const moved = testRecord('a', { endpoints: ['192.0.2.9:1'] })
+    await store.writeNode(moved)
+    await store.writeNode(testRecord('b'))
+    await follower.until('b', events => events.some(event => event.kind === 'node' && event.record.name === 'b'))
+    assert.deepEqual(follower.events.slice(before), [
+      { kind: 'node', record: moved },
+      { kind: 'node', record: testRecord('b') },
+    ])
+  })
+
+  test(`${form} store: a name that another key has is refused, with both keys named, and the record stays`, async () => {
+    await using opened = await open()
+    const { store, reopen } = opened
+    const record = testRecord('a')
+    await store.writeNode(record)
+    const other = await reopen()
+    const intruder = testRecord('a', { publicKey: testRecord('x').publicKey })
+    await assert.rejects(other.writeNode(intruder), error => {
+      assert.equal((error as { code?: string }).code, 'ERR_PODWIRE_NODE_NAME_TAKEN')
+      assert.ok(String(error).includes(record.publicKey))
+      return String(error).includes(intruder.publicKey)
+    })
+    assert.deepEqual(await other.readNode('a'), record)
+  })
+
+  test(`${form} store: of two that create one name at the same time, one is refused`, async () => {
+    await using opened = await open()
+    const { store, reopen } = opened
+    const other = await reopen()
+    for (let round = 0; round < 20; round++) {
+      const mine = testRecord(`n${round}`)
+      const theirs = testRecord(`n${round}`, { publicKey: testRecord('x').publicKey })
+      const results = await Promise.allSettled([store.writeNode(mine), other.writeNode(theirs)])
+      assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1)
+    }
+  })
+
+  test(`${form} store: of many who claim one prefix, one gets it, and keeps it when asked again`, async () => {
+    await using opened = await open()
+    const { store, reopen } = opened
+    const other = await reopen()
+    const claims = Array.from({ length: 20 }, (_, i) => ({ prefix: '10.99.0.0/24', node: `n${i}`, sinceMs: i }))
+    const got = await Promise.all(claims.map((claim, i) => (i % 2 ? store : other).claim(claim)))
+    const winners = claims.filter((_, i) => got[i])
+    assert.equal(winners.length, 1)
+    const [winner] = winners
+    assert.ok(winner)
+    assert.deepEqual(await store.listClaims(), [winner])
+    assert.equal(await other.claim({ ...winner, sinceMs: 999 }), true)
+    assert.deepEqual(await store.listClaims(), [winner])
+    for (const loser of claims.filter(claim => claim !== winner)) await store.release(loser)
+    assert.deepEqual(await store.listClaims(), [winner])
+    await other.release(winner)
+    assert.deepEqual(await store.listClaims(), [])
+  })
+
+  test(`${form} store: claimed prefixes come from the range, one of each family, and are found again`, async () => {
+    await using opened = await open()
+    const { store, reopen } = opened
+    const a = await claimPrefixes({ store, network: testNetwork, node: 'a' })
+    const b = await claimPrefixes({ store, network: testNetwork, node: 'b' })
+    assert.deepEqual(
+      [a, b],
+      [
+        ['10.99.0.0/24', 'fd99::/64'],
+        ['10.99.1.0/24', 'fd99:0:0:1::/64'],
+      ],
+    )
+    assert.deepEqual(await claimPrefixes({ store: await reopen(), network: testNetwork, node: 'a' }), a)
+  })
+
+  test(`${form} store: a node whose claims were lost gets the prefixes it uses, unless another has them`, async () => {
+    await using opened = await open()
+    const { store } = opened
+    await store.claim({ prefix: 'fd99:0:0:7::/64', node: 'b', sinceMs: 1 })
+    const inUse = ['10.99.7.0/24', 'fd99:0:0:7::/64']
+    assert.deepEqual(await claimPrefixes({ store, network: testNetwork, node: 'a', inUse }), [
+      '10.99.7.0/24',
+      'fd99::/64',
+    ])
+  })
+}
