@@ -12,7 +12,7 @@ import { hostNamespace, lanNamespace, mountPin, netnsPath, runFolder } from './n
 /** The command line that runs what follows it in a namespace of a lab, in the same working directory. */
 export function enter(lab: string, namespace: string): [string, ...string[]] {
   const spaces = [`--net=${netnsPath(namespace)}`, `--mount=${mountPin(lab, namespace)}`]
-  return ['nsenter', ...spaces, '--', 'sh', '-c', 'cd "$0" 2>/dev/null || cd /; exec "$@"', process.cwd()]
+  return ['nsenter', ...spaces, '--', 'sh', '-c', 'cd "$1" 2>/dev/null || cd /; shift; exec "$@"', 'lab', process.cwd()]
 }
 
 async function ip(namespace: string | undefined, lines: readonly string[]): Promise<void> {

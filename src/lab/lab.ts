@@ -93,12 +93,17 @@ export class Lab {
     return netnsPath(lanNamespace(this.name, network))
   }
 
+  /** The command line that runs a program in a host ("a") or a container ("a/c1"). Error: ERR_PODWIRE_USAGE. */
+  command(host: string, program: readonly string[]): [string, ...string[]] {
+    return [...enter(this.name, this.#namespace(host)), ...program]
+  }
+
   /**
    * Runs a program in a host ("a") or a container ("a/c1") to its end.
    * Errors: ERR_PODWIRE_COMMAND_FAILED, ERR_PODWIRE_TOOL_MISSING, ERR_PODWIRE_USAGE for a host that is not there.
    */
   async exec(host: string, command: Command, options: ExecOptions = {}): Promise<Execution> {
-    const prefix = enter(this.name, this.#namespace(host))
+    const prefix = this.command(host, [])
     try {
       return await exec([...prefix, ...command], options)
     } catch (error) {
@@ -114,7 +119,7 @@ export class Lab {
 
   /** Starts a program in a host or a container. The child's pid is the program's own; it is killed when the lab stops. */
   spawn(host: string, command: Command, options: SpawnOptions = {}): ChildProcess {
-    const [tool, ...args] = [...enter(this.name, this.#namespace(host)), ...command]
+    const [tool, ...args] = this.command(host, command)
     const child = spawn(tool, args, options)
     this.#children.add(child)
     child.once('exit', () => this.#children.delete(child))

@@ -227,10 +227,10 @@ function tryRemove(path: string): void {
   }
 }
 
-/** Kills every process whose network or mount namespace is one of those at `paths`, and waits until they are gone. */
-function killInside(paths: readonly string[]): void {
+/** Numbers of the processes whose network or mount namespace is one of those at `paths`; never this one. */
+export function processesIn(paths: readonly string[]): number[] {
   const inodes = new Set(paths.flatMap(path => statSync(path, { throwIfNoEntry: false })?.ino ?? []))
-  const inside = (pid: string): boolean =>
+  const inside = (pid: number): boolean =>
     ['net', 'mnt'].some(kind => {
       try {
         return inodes.has(Number(/\[(\d+)\]/.exec(readlinkSync(`/proc/${pid}/ns/${kind}`))?.[1]))
@@ -238,15 +238,23 @@ function killInside(paths: readonly string[]): void {
         return false // it has ended
       }
     })
+  return entries('/proc')
+    .filter(entry => /^\d+$/.test(entry))
+    .map(Number)
+    .filter(pid => pid !== process.pid && inside(pid))
+}
+
+/** Kills every process in the namespaces, and waits until they are gone. */
+function killInside(paths: readonly string[]): void {
   const deadline = Date.now() + 5_000
   for (;;) {
-    const pids = entries('/proc').filter(entry => /^\d+$/.test(entry) && Number(entry) !== process.pid && inside(entry))
+    const pids = processesIn(paths)
     if (pids.length === 0) return
     if (Date.now() > deadline) {
       const reason = `processes ${pids.join(', ')} do not end`
       throw podwireError('ERR_PODWIRE_SYSTEM', { what: 'killing what runs in the lab', reason })
     }
-    for (const pid of pids) kill(Number(pid))
+    for (const pid of pids) kill(pid)
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2)
   }
 }
