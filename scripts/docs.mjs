@@ -1,9 +1,10 @@
-// Writes the documents that are made from the code: docs/errors.md, and the layer table of ARCHITECTURE.md.
+// Writes the documents that are made from the code: docs/errors.md, the layer table of ARCHITECTURE.md, and schema/.
 // --check writes nothing and fails if one is not current.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { errorTable } from '../build/src/base/errors.js'
+import { labJsonSchema } from '../build/src/lab/description.js'
 import { layers } from '../build/test/unit/layers.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -35,6 +36,7 @@ if (!marked.test(architecture)) throw new Error('ARCHITECTURE.md has lost the ma
 const documents = {
   'docs/errors.md': errors,
   'ARCHITECTURE.md': architecture.replace(marked, `$1${table}$2`),
+  'schema/lab.json': `${JSON.stringify(labJsonSchema(), undefined, 2)}\n`,
 }
 for (const [file, text] of Object.entries(documents)) {
   const path = `${root}${file}`

@@ -45,6 +45,12 @@ export const errorTable = {
     exit: 2,
   },
 
+  ERR_PODWIRE_CAPTURE: {
+    message: '{file}: not a whole capture: {reason}',
+    hint: 'Record it with tcpdump on one Ethernet interface: `tcpdump -i IF -U -w FILE`.',
+    exit: 2,
+  },
+
   // What the machine does not have
   ERR_PODWIRE_NEEDS_ROOT: {
     message: '{what} needs root (or CAP_NET_ADMIN): permission was denied',
@@ -71,6 +77,21 @@ export const errorTable = {
   ERR_PODWIRE_NAME_IN_USE: {
     message: 'a network interface named "{name}" exists already',
     hint: 'Choose another name, or remove that one with `ip link delete {name}`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_LAB_IN_USE: {
+    message: 'a lab named "{name}" is up, {holder}',
+    hint: 'End it with `podwire lab down {file}`{or}, or give the new one another name.',
+    exit: 1,
+  },
+  ERR_PODWIRE_LAB_NOT_UP: {
+    message: 'no lab named "{name}" is up',
+    hint: 'Bring it up with `podwire lab up {file}`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_LAB_TIMEOUT: {
+    message: 'waited {seconds} s for {what}: {reason}',
+    hint: 'The machine may be short of CPU time; try again, or look with `podwire lab status`.',
     exit: 1,
   },
   ERR_PODWIRE_PORT_IN_USE: {
@@ -125,6 +146,11 @@ export const errorTable = {
   ERR_PODWIRE_UAPI: {
     message: 'UAPI line {line}: {reason}',
     hint: 'See the cross-platform interface of WireGuard for the keys and their order.',
+    exit: 2,
+  },
+  ERR_PODWIRE_UAPI_PROTOCOL: {
+    message: 'UAPI line {line}: {reason}',
+    hint: 'A request is `get=1` or `set=1`, lines of key=value, and an empty line; an answer ends with errno=N and an empty line.',
     exit: 2,
   },
   ERR_PODWIRE_UAPI_REFUSED: {

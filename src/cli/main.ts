@@ -11,7 +11,9 @@ interface CommandFile {
   define(command: Command): void
 }
 
-const commands: Record<string, { summary: string; load: () => Promise<CommandFile> }> = {}
+const commands: Record<string, { summary: string; load: () => Promise<CommandFile> }> = {
+  lab: { summary: 'networks of namespaces on this machine, for trying things', load: () => import('./lab.ts') },
+}
 
 const version: string = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')).version
 
