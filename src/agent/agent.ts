@@ -6,7 +6,6 @@
 // Nothing here remembers what was applied: each round observes. When the agent ends, all stays as it is.
 
 import { join } from 'node:path'
-import { overlapsCidr, parsePrefix } from '../base/cidr.ts'
 import { podwireError } from '../base/errors.ts'
 import type { PublicKey } from '../base/key.ts'
 import type { Log } from '../base/log.ts'
@@ -30,7 +29,7 @@ import { closeHost } from './bare-host.ts'
 import { claimPrefixes } from './claim.ts'
 import { ensureDevice } from './device-process.ts'
 import { Reconciler } from './reconciler.ts'
-import { observeSelf } from './self.ts'
+import { observePrefixes, observeSelf } from './self.ts'
 import { View } from './view.ts'
 
 export interface AgentOptions {
@@ -76,7 +75,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     const privateKey = await readOrCreateKey(keyFile(stateFolder), generatePrivateKey)
     await requireName(options, publicKeyOf(privateKey))
     await closeHost(host, network)
-    const inUse = await prefixesInUse(host, network.range)
+    const inUse = observePrefixes(host.links, device, network)
     const prefixes = await claimPrefixes({ store, network, node: name, inUse })
     const agent = new Agent({ ...options, host, privateKey, view: new View(network), prefixes })
     await agent.run(signal)
@@ -190,7 +189,12 @@ class Agent {
 
   async #apply(seen: NetworkView): Promise<void> {
     const { host, log } = this.#parts
-    const self = observeSelf(this.#parts, { publicKey: this.#publicKey, prefixes: this.#prefixes, view: seen, links: host.links })
+    const self = observeSelf(this.#parts, {
+      publicKey: this.#publicKey,
+      prefixes: this.#prefixes,
+      view: seen,
+      links: host.links,
+    })
     const { host: desired, problems } = planHost(seen, self)
     const texts = new Map(problems.map(problem => [`${problem.node}: ${problem.reason}`, problem]))
     for (const [text, problem] of texts) if (!this.#problems.has(text)) log.warn({ ...problem }, 'record refused')

@@ -44,7 +44,8 @@ async function startDevice(host: Host, { command, privateKey, listenPort, log }:
     throw podwireError('ERR_PODWIRE_NO_TUN', { reason: reasonOf(error) }, error)
   })
   const startMs = performance.now()
-  await exec([...command, name])
+  // With a level it would log to our output, and hold it open for as long as it lives.
+  await exec([...command, name], { env: { ...process.env, LOG_LEVEL: '' } })
   await untilAnswering(host, startMs + answerDeadlineMs)
   try {
     await device.set({ privateKey, listenPort })
