@@ -15,12 +15,28 @@ const checks = [
   ['package', bin('publint')],
   ['layers', process.execPath, '--test', 'build/test/unit/layers.test.js'],
   ['Rust format', 'cargo', 'fmt', '--all', ...(fix ? [] : ['--check'])],
-  ['Rust lint', 'cargo', 'clippy', '--release', '--locked', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings'],
+  [
+    'Rust lint',
+    'cargo',
+    'clippy',
+    '--release',
+    '--locked',
+    '--workspace',
+    '--all-targets',
+    '--quiet',
+    '--',
+    '-D',
+    'warnings',
+  ],
 ]
 
 let failed = 0
 for (const [name, command, ...args] of checks) {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28 })
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  })
   if (error) throw error
   console.log(`${status === 0 ? 'ok    ' : 'FAILED'} ${name}`)
   if (status === 0) continue

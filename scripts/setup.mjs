@@ -27,7 +27,13 @@ const demoPrograms = {
   nsenter: 'util-linux',
   cc: 'gcc',
 }
-const testPrograms = { ...demoPrograms, ss: 'iproute2', setpriv: 'util-linux', conntrack: 'conntrack', python3: 'python3' }
+const testPrograms = {
+  ...demoPrograms,
+  ss: 'iproute2',
+  setpriv: 'util-linux',
+  conntrack: 'conntrack',
+  python3: 'python3',
+}
 const programs = { demo: demoPrograms, test: testPrograms, check: { cc: 'gcc' } }[purpose]
 if (programs === undefined) fail(`setup: "${purpose}" is not demo, test or check`)
 
@@ -39,14 +45,16 @@ function fail(...lines) {
 /** The path of a program, looked for where root's programs are too; undefined if there is none. */
 function which(program) {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin']
-  return folders.map(folder => join(folder, program)).find(file => {
-    try {
-      accessSync(file, constants.X_OK)
-      return true
-    } catch {
-      return false
-    }
-  })
+  return folders
+    .map(folder => join(folder, program))
+    .find(file => {
+      try {
+        accessSync(file, constants.X_OK)
+        return true
+      } catch {
+        return false
+      }
+    })
 }
 
 const step = (says, command, { cwd = root, env = {}, quiet = false } = {}) => ({ says, command, cwd, env, quiet })
@@ -54,33 +62,57 @@ const step = (says, command, { cwd = root, env = {}, quiet = false } = {}) => ({
 /** Everything that is missing, as commands in order. */
 function stepsNeeded() {
   const steps = []
-  const packages = [...new Set(Object.keys(programs).filter(name => !which(name)).map(name => programs[name]))].sort()
+  const packages = [
+    ...new Set(
+      Object.keys(programs)
+        .filter(name => !which(name))
+        .map(name => programs[name]),
+    ),
+  ].sort()
   if (packages.length > 0) {
     const apt = ['apt-get', '-o', 'DPkg::Lock::Timeout=120', '-y', '-q']
     const noninteractive = { DEBIAN_FRONTEND: 'noninteractive' }
     steps.push(step('Debian: refresh the package lists', ['apt-get', '-q', 'update'], { quiet: true }))
     steps.push(
-      step(`Debian: install ${packages.join(', ')} (nothing is upgraded)`, [...apt, 'install', '--no-install-recommends', '--no-upgrade', ...packages], {
-        env: noninteractive,
-        quiet: true,
-      }),
+      step(
+        `Debian: install ${packages.join(', ')} (nothing is upgraded)`,
+        [...apt, 'install', '--no-install-recommends', '--no-upgrade', ...packages],
+        {
+          env: noninteractive,
+          quiet: true,
+        },
+      ),
     )
     for (const needsRoot of steps) needsRoot.root = true
   }
-  const lock = createHash('sha256').update(readFileSync(`${root}package-lock.json`)).digest('hex')
+  const lock = createHash('sha256')
+    .update(readFileSync(`${root}package-lock.json`))
+    .digest('hex')
   const lockMark = `${root}node_modules/.podwire-lock`
   if (!existsSync(lockMark) || readFileSync(lockMark, 'utf8') !== lock) {
-    const install = step('npm: install the packages of package-lock.json into node_modules', ['npm', 'ci', '--no-fund', '--no-audit'])
+    const install = step('npm: install the packages of package-lock.json into node_modules', [
+      'npm',
+      'install', // not `ci`: it refuses a lock file without the platform packages that a registry does not carry
+      '--no-save',
+      '--no-fund',
+      '--no-audit',
+    ])
     steps.push({ ...install, done: () => writeFileSync(lockMark, lock) })
   }
   if (purpose === 'test' && findWireguardGo() === undefined && which('go')) {
     steps.push(
-      step(`Go: build wireguard-go (MIT; the tests talk to it) into ${cacheBin}`, ['go', 'install', 'golang.zx2c4.com/wireguard@latest'], {
-        env: { GOBIN: cacheBin },
-      }),
+      step(
+        `Go: build wireguard-go (MIT; the tests talk to it) into ${cacheBin}`,
+        ['go', 'install', 'golang.zx2c4.com/wireguard@latest'],
+        {
+          env: { GOBIN: cacheBin },
+        },
+      ),
     )
   }
-  steps.push(step('build: the addon (cargo) and the TypeScript (tsc) into build/', [process.execPath, 'scripts/build.mjs']))
+  steps.push(
+    step('build: the addon (cargo) and the TypeScript (tsc) into build/', [process.execPath, 'scripts/build.mjs']),
+  )
   return steps
 }
 
@@ -100,10 +132,15 @@ function checkToolchains() {
   const number = match => Number(match[1]) * 1000 + Number(match[2])
   if (found === null || number(found) < number(wanted)) {
     const which = found === null ? 'no cargo was found' : `this machine has ${found[0]}`
-    fail(`podwire needs Rust ${wanted[1]}.${wanted[2]} or newer; ${which}.`, 'Install it from https://rustup.rs and run this again.')
+    fail(
+      `podwire needs Rust ${wanted[1]}.${wanted[2]} or newer; ${which}.`,
+      'Install it from https://rustup.rs and run this again.',
+    )
   }
   if (purpose === 'test' && !which('go') && findWireguardGo() === undefined) {
-    console.log('Go was not found: the interoperation tests with wireguard-go will be skipped. Install it from https://go.dev/dl.')
+    console.log(
+      'Go was not found: the interoperation tests with wireguard-go will be skipped. Install it from https://go.dev/dl.',
+    )
   }
 }
 
@@ -118,7 +155,10 @@ function run({ says, command, cwd, env, quiet }) {
     maxBuffer: 1 << 28,
   })
   if (error || status !== 0) {
-    fail(`${stdout ?? ''}${stderr ?? ''}`, `setup: \`${command.join(' ')}\` failed (${error?.message ?? `status ${status}`}).`)
+    fail(
+      `${stdout ?? ''}${stderr ?? ''}`,
+      `setup: \`${command.join(' ')}\` failed (${error?.message ?? `status ${status}`}).`,
+    )
   }
   const seconds = (Date.now() - startMs) / 1000
   if (seconds >= 1) process.stdout.write(`   done in ${seconds.toFixed(0)} s\n`)
@@ -130,13 +170,18 @@ const shell = ({ command, env }) =>
     .join(' ')
 
 checkToolchains()
-if (purpose === 'demo' && !isRoot) fail('The demo makes network namespaces and TUN devices, which needs root.', 'Run it with sudo: sudo npm run demo')
+if (purpose === 'demo' && !isRoot)
+  fail('The demo makes network namespaces and TUN devices, which needs root.', 'Run it with sudo: sudo npm run demo')
 const steps = stepsNeeded()
 const installs = steps.slice(0, -1) // the build is always last; cargo and tsc do only what changed
 if (printOnly && installs.length > 0) {
-  fail('PODWIRE_NO_INSTALL is set. Run these, then this command again:', ...steps.map(one => `  ${one.root && !isRoot ? 'sudo ' : ''}${shell(one)}`))
+  fail(
+    'PODWIRE_NO_INSTALL is set. Run these, then this command again:',
+    ...steps.map(one => `  ${one.root && !isRoot ? 'sudo ' : ''}${shell(one)}`),
+  )
 }
-if (installs.length > 0) console.log(`To get ready, podwire will:\n${steps.map(({ says }) => `  - ${says}`).join('\n')}\n`)
+if (installs.length > 0)
+  console.log(`To get ready, podwire will:\n${steps.map(({ says }) => `  - ${says}`).join('\n')}\n`)
 for (const one of steps) {
   if (one.root && !isRoot) {
     console.log(`-- ${one.says}\n   left out: it needs root (sudo ${shell(one)}); what needs it is skipped`)

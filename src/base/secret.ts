@@ -15,6 +15,11 @@ export class Secret {
     return this.#bytes
   }
 
+  /** Another with the same bytes, so that whoever holds one may wipe it. */
+  copy(): Secret {
+    return new Secret(Uint8Array.from(this.#bytes))
+  }
+
   /** Overwrites the bytes. JavaScript may still hold copies that it made; this removes ours. */
   wipe(): void {
     this.#bytes.fill(0)

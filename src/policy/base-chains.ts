@@ -5,7 +5,9 @@
 //                        -- from elsewhere but the device and lo: no source of the network (chain arriving)
 //   out:  forward, output, postrouting -- to the network: only by the device, pw* or lo (chain leaving)
 //
-// The out chains come late (priority 300), behind DNAT and whatever reroutes; raw prerouting comes before conntrack.
+// Forward and postrouting come late (priority 300), behind DNAT and whatever reroutes; what this host starts and DNAT
+// redirects is judged there by its last destination and interface. Nothing here looks at connections: conntrack is not
+// switched on by these rules, and no flow is established enough to pass them.
 
 import { createHash } from 'node:crypto'
 import { type Cidr, containsCidr, formatCidr, parsePrefix } from '../base/cidr.ts'
@@ -51,13 +53,9 @@ function chainsOf(device: string): readonly Chain[] {
       hook: 'prerouting priority raw',
       rules: ['iifname "pw*" goto container', `iifname != { "lo", "${device}" } goto arriving`],
     },
+    // Before anything redirects it: later in this hook a packet may have a new destination and still its first interface.
+    { name: 'output', hook: 'output priority raw', rules: ['goto leaving'] },
     { name: 'forward', hook: 'forward priority 300', rules: ['goto leaving'] },
-    {
-      name: 'output',
-      hook: 'output priority 300',
-      // A packet that DNAT redirected here still names the interface of its first route; postrouting sees the new one.
-      rules: ['ct status dnat return', 'goto leaving'],
-    },
     { name: 'postrouting', hook: 'postrouting priority 300', rules: ['goto leaving'] },
   ]
 }

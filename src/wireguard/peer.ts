@@ -81,7 +81,7 @@ export class Peer {
     const endpoint = engine.endpoint(this.id)
     return {
       publicKey: this.publicKey,
-      ...(this.#presharedKey && { presharedKey: this.#presharedKey }),
+      ...(this.#presharedKey && { presharedKey: this.#presharedKey.copy() }),
       ...(endpoint !== undefined && { endpoint }),
       ...(this.#lastHandshakeMs !== undefined && { lastHandshakeMs: this.#lastHandshakeMs }),
       txBytes,
@@ -134,7 +134,7 @@ export class Peer {
 
   setPresharedKey(key: Secret | null): void {
     this.#presharedKey?.wipe()
-    this.#presharedKey = key ?? undefined
+    this.#presharedKey = key?.copy()
   }
 
   setEndpoint(endpoint: string): void {

@@ -36,6 +36,7 @@ export class UserspaceDevice implements Device {
   #listenPort = 0
   #fwmark = 0
   #up = false
+  #bound = false
   #closed = false
 
   /** Errors: those of opening the engine. */
@@ -58,7 +59,7 @@ export class UserspaceDevice implements Device {
 
   async get(): Promise<DeviceState> {
     return {
-      ...(this.#privateKey && { privateKey: this.#privateKey }),
+      ...(this.#privateKey && { privateKey: this.#privateKey.copy() }),
       listenPort: this.#listenPort,
       fwmark: this.#fwmark,
       peers: [...this.#peers.values()].map(peer => peer.state()),
@@ -91,7 +92,7 @@ export class UserspaceDevice implements Device {
     const identity = key === null ? undefined : createIdentity(key.bytes)
     this.#engine.setPublicKey(identity?.publicKey ?? null)
     this.#privateKey?.wipe()
-    this.#privateKey = key ?? undefined
+    this.#privateKey = key === null ? undefined : key.copy()
     this.#identity = identity
     const own = identity && this.#peers.get(formatPublicKey(identity.publicKey))
     if (own !== undefined) this.#removePeer(own)
@@ -101,7 +102,8 @@ export class UserspaceDevice implements Device {
   /** While the link is down the port is only tried, so that whoever asks hears at once that it is taken. */
   #setListenPort(port: number): void {
     if (this.#up) {
-      this.#listenPort = this.#engine.bind(port)
+      if (this.#bound && port === this.#listenPort) return
+      this.#bind(port)
       return
     }
     if (port !== 0) {
@@ -109,6 +111,12 @@ export class UserspaceDevice implements Device {
       this.#engine.unbind()
     }
     this.#listenPort = port
+  }
+
+  #bind(port: number): void {
+    this.#listenPort = this.#engine.bind(port)
+    this.#bound = true
+    this.#options.log('debug', `listening on port ${this.#listenPort}`)
   }
 
   #setPeer(change: PeerChange): void {
@@ -208,15 +216,15 @@ export class UserspaceDevice implements Device {
 
   #linkUp(): void {
     if (this.#up) return
-    this.#listenPort = this.#engine.bind(this.#listenPort)
     this.#up = true
-    this.#options.log('debug', `up, listening on port ${this.#listenPort}`)
+    this.#bind(this.#listenPort) // if it is taken by now, a port that is set later binds
     for (const peer of this.#peers.values()) peer.start()
   }
 
   #linkDown(): void {
     if (!this.#up) return
     this.#up = false
+    this.#bound = false
     this.#engine.unbind()
     this.#options.log('debug', 'down')
     for (const peer of this.#peers.values()) peer.stop()

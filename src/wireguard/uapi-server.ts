@@ -1,0 +1,148 @@
+// Serves a device on its UAPI socket, for `wg` and whoever else speaks the cross-platform interface.
+//
+//   connection --lines (bounded)--> get=1: state as text | set=1: one change after the other | anything else: closed
+//
+// The socket file is the handle by which others end the device: when it is removed, `onRemoved` is called.
+
+import { lstatSync, mkdirSync, rmSync, watch } from 'node:fs'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { dirname } from 'node:path'
+import { podwireError, reasonOf } from '../base/errors.ts'
+import type { Device } from '../model/device.ts'
+import { errnoOf, formatGetAnswer, parseSetRequest } from './uapi.ts'
+import { socketPath } from './uapi-client.ts'
+
+/** No key or value of the interface comes near to it. */
+const maxLineBytes = 4096
+/** About 500,000 AllowedIPs. */
+const maxRequestBytes = 16 << 20
+
+export interface UapiServerOptions {
+  readonly device: Device
+  /** Name of the interface, or a path. */
+  readonly nameOrPath: string
+  /** A listening socket that was opened for us, instead of making one. */
+  readonly fd?: number
+  readonly log: (level: 'debug' | 'error', text: string) => void
+  /** The socket file is gone, or is another's. */
+  readonly onRemoved: () => void
+}
+
+export interface UapiServer {
+  /** Ends all connections and removes the socket file. */
+  close(): void
+}
+
+/**
+ * Makes the path free for a new socket: makes the directory, removes the socket of a device that died.
+ * Error: ERR_PODWIRE_NAME_IN_USE if a device answers on it.
+ */
+export async function claimSocket(nameOrPath: string): Promise<void> {
+  const file = socketPath(nameOrPath)
+  mkdirSync(dirname(file), { recursive: true, mode: 0o755 })
+  if (lstatSync(file, { throwIfNoEntry: false }) === undefined) return
+  const answers = await new Promise<boolean>(resolve => {
+    const socket = connect(file)
+    socket.on('connect', () => resolve(true)).on('error', () => resolve(false))
+    socket.on('connect', () => socket.destroy())
+  })
+  if (answers) throw podwireError('ERR_PODWIRE_NAME_IN_USE', { name: nameOrPath })
+  rmSync(file)
+}
+
+/** Listens on a path that `claimSocket` made free; only the owner may open it, from its first moment. Error: ERR_PODWIRE_SOCKET. */
+export async function serveUapi(options: UapiServerOptions): Promise<UapiServer> {
+  const file = socketPath(options.nameOrPath)
+  const connections = new Set<Socket>()
+  const server = createServer({ allowHalfOpen: true }, socket => {
+    connections.add(socket)
+    socket.on('close', () => connections.delete(socket)).on('error', () => {}) // whoever asked went away
+    serveConnection(socket, options).catch((error: unknown) => {
+      options.log('error', `UAPI: ${reasonOf(error)}`)
+      socket.destroy()
+    })
+  })
+  await listen(server, file, options.fd)
+
+  const inode = lstatSync(file, { throwIfNoEntry: false })?.ino
+  const isOurs = () => inode !== undefined && lstatSync(file, { throwIfNoEntry: false })?.ino === inode
+  const watcher = isOurs() ? watch(file) : undefined
+  watcher?.on('change', () => {
+    if (!isOurs()) options.onRemoved()
+  })
+  return {
+    close() {
+      watcher?.close()
+      if (isOurs()) rmSync(file, { force: true })
+      server.close()
+      for (const socket of connections) socket.destroy()
+    },
+  }
+}
+
+function listen(server: Server, file: string, fd: number | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', error => reject(podwireError('ERR_PODWIRE_SOCKET', { file, reason: reasonOf(error) }, error)))
+    const before = process.umask(0o077) // binding happens within listen(), before it returns
+    server.listen(fd === undefined ? { path: file } : { fd }, resolve)
+    process.umask(before)
+  })
+}
+
+async function serveConnection(socket: Socket, options: UapiServerOptions): Promise<void> {
+  const lines = readLines(socket)
+  for await (const operation of lines) {
+    const request = operation === 'get=1' || operation === 'set=1' ? await readRequest(lines) : undefined
+    if (request === undefined) break
+    const { answer, errno } = await carryOut(operation, request, options)
+    const text = `${answer}errno=${-errno}\n\n` // negative: what wg(8) makes words of
+    await new Promise(resolve => socket.write(text, resolve)) // whoever does not read is not served more
+  }
+  socket.destroySoon()
+}
+
+async function carryOut(
+  operation: string,
+  lines: readonly string[],
+  { device, log }: UapiServerOptions,
+): Promise<{ answer: string; errno: number }> {
+  try {
+    if (operation === 'get=1') {
+      if (lines.length > 0) throw podwireError('ERR_PODWIRE_UAPI', { line: 2, reason: 'get takes no lines' })
+      return { answer: formatGetAnswer(await device.get()), errno: 0 }
+    }
+    for (const change of parseSetRequest(lines)) await device.set(change)
+    return { answer: '', errno: 0 }
+  } catch (error) {
+    log('error', `UAPI: ${reasonOf(error)}`)
+    return { answer: '', errno: errnoOf(error) }
+  }
+}
+
+/** The lines up to the empty one; undefined if they are too many, or the connection ends before it. */
+async function readRequest(lines: AsyncIterator<string>): Promise<string[] | undefined> {
+  const request: string[] = []
+  for (let bytes = 0; bytes <= maxRequestBytes; ) {
+    const { done, value } = await lines.next()
+    if (done) return undefined
+    if (value === '') return request
+    request.push(value)
+    bytes += value.length + 1
+  }
+  return undefined
+}
+
+/** The lines of a stream, without their line feeds; ends at the end of the stream, or at a line that is too long. */
+async function* readLines(socket: Socket): AsyncGenerator<string, void, void> {
+  socket.setEncoding('latin1')
+  let rest = ''
+  for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
+    const parts = `${rest}${chunk}`.split('\n')
+    rest = parts.pop() ?? ''
+    for (const line of parts) {
+      if (line.length > maxLineBytes) return
+      yield line
+    }
+    if (rest.length > maxLineBytes) return
+  }
+}
