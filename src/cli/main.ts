@@ -12,6 +12,7 @@ interface CommandFile {
 }
 
 const commands: Record<string, { summary: string; load: () => Promise<CommandFile> }> = {
+  device: { summary: 'a userspace WireGuard device', load: () => import('./device.ts') },
   lab: { summary: 'networks of namespaces on this machine, for trying things', load: () => import('./lab.ts') },
 }
 
