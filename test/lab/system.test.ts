@@ -227,7 +227,7 @@ test('system: what was done to the table by hand is found and put in order, once
       code: 'ERR_PODWIRE_COMMAND_FAILED',
     })
     assert.deepEqual(await rulesOf(scratch), before, 'a transaction with an error changes nothing')
-    await scratch.run('nft -f -', 'table inet other { chain c { } }')
+    await scratch.run('nft -f -', 'table inet other { chain c { }; }')
     await bring(host, { ...full, firewall: { ...full.firewall, device: 'wg1' } })
     assert.match(await scratch.run('nft list tables'), /table inet other/)
     host.links.close()
@@ -309,7 +309,7 @@ test('system: planted routes leak nothing, forwarded, of the host itself, or red
     ] as const) {
       assert.ok(ping(source, to), `${source.name} reaches ${to}`)
     }
-    assert.ok(ping(outside, '10.99.1.2') === false && (await leaked()) === 0)
+    assert.equal(await leaked(), 0)
     for (const target of overlayTargets)
       await host.ip(`route add ${target} via ${target.includes(':') ? '2001:db8::9' : '192.0.2.9'}`)
     const redirects = overlayTargets.map((target, i) =>
@@ -351,7 +351,7 @@ test('system: what this host redirects to the network leaves by the device, thou
     const { host } = places
     const opened = await wire(places)
     const rules = 'ip daddr 203.0.113.1 dnat ip to 10.99.2.9; ip6 daddr 2001:db8:f::1 dnat ip6 to fd99:0:0:3::9'
-    await host.run('nft -f -', `table inet nat { chain output { type nat hook output priority -100; ${rules}; } }`)
+    await host.run('nft -f -', `table inet nat { chain output { type nat hook output priority -100; ${rules}; }; }`)
     await host.ip('neigh add 10.99.2.9 lladdr 02:00:00:00:00:09 dev wg0')
     await host.ip('neigh add fd99:0:0:3::9 lladdr 02:00:00:00:00:09 dev wg0')
     const sent = async () =>
@@ -389,7 +389,7 @@ test('system: a container speaks only from its own addresses, and only the devic
       [container, '192.0.2.77', '192.0.2.1', 'container'],
       [container, 'fd99:0:0:1::77', '2001:db8::1', 'container'],
       [container, '2001:db8::77', '2001:db8::1', 'container'],
-      [container, 'fe80::2', 'fe80::1%eth0', 'container'],
+      [container, 'eth0', 'fe80::1%eth0', 'container'],
       [outside, '10.99.2.66', '192.0.2.1', 'arriving'],
       [outside, '192.168.77.66', '192.0.2.1', 'arriving'],
       [outside, 'fd99:0:0:2::66', '2001:db8::1', 'arriving'],
