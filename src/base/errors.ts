@@ -131,6 +131,11 @@ export const errorTable = {
     hint: 'Choose another --name; if that node is gone for good, remove its record {record} first.',
     exit: 1,
   },
+  ERR_PODWIRE_DEVICE_SILENT: {
+    message: 'the device {device} was started, and its socket does not answer: {reason}',
+    hint: 'Start it by hand to see what it says: `podwire device --foreground {device}`.',
+    exit: 1,
+  },
   ERR_PODWIRE_RANGE_EXHAUSTED: {
     message: 'no /{length} is left in the range {range}: {claimed} prefixes are claimed',
     hint: 'Remove the claims and records of nodes that are gone, or widen the range in network.json.',

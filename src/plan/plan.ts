@@ -10,6 +10,7 @@ import { type Address, type Cidr, type Family, familyBits, formatAddress, maskCi
 import { parseEndpoint } from '../base/endpoint.ts'
 import type { PublicKey } from '../base/key.ts'
 import type { HostPeer, HostState, Route } from '../model/host-state.ts'
+import type { NetworkConfig } from '../model/network-config.ts'
 import type { NetworkView, NodeRecord } from '../model/node-record.ts'
 import { admitNodes, type RecordProblem } from './admit.ts'
 
@@ -44,7 +45,7 @@ const keepaliveSeconds = 25
 /** Better than what DHCP and routing daemons set, and never 0, which IPv6 turns into 1024. */
 const routeMetric = 50
 /** Worse than any other route: it holds only when the others are gone. */
-export const unreachableMetric = 4294967295
+const unreachableMetric = 4294967295
 
 export function planHost(view: NetworkView, self: SelfState): HostPlan {
   const { nodes, problems } = admitNodes(view)
@@ -63,7 +64,7 @@ export function planHost(view: NetworkView, self: SelfState): HostPlan {
       },
       addresses: own.map(address => `${formatAddress(address)}/${familyBits(address.family)}`),
       routes: [
-        ...view.network.range.map(destination => unreachableRoute(destination)),
+        ...unreachableRoutes(view.network),
         ...others.flatMap(node => planRoutes(node, { device: self.device, mtuBytes, own })),
       ],
       firewall: { device: self.device, overlay: view.network.range, shares: [] },
@@ -101,8 +102,9 @@ function planRoutes(
   })
 }
 
-function unreachableRoute(destination: string): Route {
-  return { destination, type: 'unreachable', metric: unreachableMetric }
+/** What the network's traffic meets when nothing better is there: it is refused, never sent in clear. */
+export function unreachableRoutes({ range }: NetworkConfig): Route[] {
+  return range.map(destination => ({ destination, type: 'unreachable', metric: unreachableMetric }))
 }
 
 /**

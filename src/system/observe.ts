@@ -3,7 +3,7 @@
 import { podwireError } from '../base/errors.ts'
 import type { DeviceState, PeerState } from '../model/device.ts'
 import { type HostDevice, type HostPeer, type HostState, type Route, routeProtocol } from '../model/host-state.ts'
-import type { LinkInfo, RouteInfo } from '../native/link.ts'
+import type { LinkInfo, Links, RouteInfo } from '../native/link.ts'
 import type { Host } from './host.ts'
 
 /** Keys are not used for longer than this after their handshake (WireGuard paper, section 6.1: Reject-After-Time). */
@@ -21,9 +21,14 @@ export async function observeHost(host: Host): Promise<HostState> {
   return {
     device: deviceOf(host, device, link),
     addresses: addresses.map(({ cidr }) => cidr),
-    routes: host.links.routes().flatMap(routeOf),
+    routes: observeRoutes(host.links),
     firewall,
   }
+}
+
+/** podwire's routes, whatever device they are on. Error: ERR_PODWIRE_SYSTEM. */
+export function observeRoutes(links: Pick<Links, 'routes'>): Route[] {
+  return links.routes().flatMap(routeOf)
 }
 
 function deviceOf(host: Host, state: DeviceState, link: LinkInfo): HostDevice {

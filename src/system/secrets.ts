@@ -11,9 +11,20 @@ import type { Secret } from '../base/secret.ts'
  * The key in `file`; if there is none, `generate` makes one, and it is written. Of several processes that start at
  * once one writes, and all return its key. Errors: ERR_PODWIRE_KEY_EXPOSED, ERR_PODWIRE_KEY, ERR_PODWIRE_SYSTEM.
  */
-export async function readOrCreateKey(file: string, generate: () => Secret): Promise<Secret> {
+export function readOrCreateKey(file: string, generate: () => Secret): Promise<Secret> {
+  return coded(file, async () => {
+    return (await readFile(file)) ?? (await createFile(file, generate())) ?? (await readFile(file)) ?? lost(file)
+  })
+}
+
+/** The key in `file`; undefined if there is none. Errors: as above. */
+export function readKey(file: string): Promise<Secret | undefined> {
+  return coded(file, () => readFile(file))
+}
+
+async function coded<T>(file: string, run: () => Promise<T>): Promise<T> {
   try {
-    return (await readKey(file)) ?? (await createKey(file, generate())) ?? (await readKey(file)) ?? lost(file)
+    return await run()
   } catch (error) {
     if ((error as NodeJS.ErrnoException).syscall === undefined) throw error
     throw podwireError('ERR_PODWIRE_SYSTEM', { what: `the key file ${file}`, reason: reasonOf(error) }, error)
@@ -25,7 +36,7 @@ function lost(file: string): never {
 }
 
 /** Undefined if there is no such file. */
-async function readKey(file: string): Promise<Secret | undefined> {
+async function readFile(file: string): Promise<Secret | undefined> {
   const handle = await open(file, 'r').catch(error => {
     if (error.code === 'ENOENT') return undefined
     throw error
@@ -43,7 +54,7 @@ async function readKey(file: string): Promise<Secret | undefined> {
 }
 
 /** Written beside and then given its name, so that no one ever sees half a key. Undefined if the name was taken meanwhile. */
-async function createKey(file: string, key: Secret): Promise<Secret | undefined> {
+async function createFile(file: string, key: Secret): Promise<Secret | undefined> {
   const directory = dirname(file)
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const temporary = `${file}.${randomBytes(6).toString('hex')}`

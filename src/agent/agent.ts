@@ -1,0 +1,220 @@
+// Keeps one node in step with the store.
+//
+//   start: key --> name --> close the host --> prefixes, claimed --> watch the store and the links
+//   then:  store, links, time --ask--> own claims and record --> device --> plan --> difference --> apply
+//
+// Nothing here remembers what was applied: each round observes. When the agent ends, all stays as it is.
+
+import { join } from 'node:path'
+import { podwireError } from '../base/errors.ts'
+import type { PublicKey } from '../base/key.ts'
+import type { Log } from '../base/log.ts'
+import type { Secret } from '../base/secret.ts'
+import { formatNodeRecord, type NetworkView, type NodeRecord } from '../model/node-record.ts'
+import { openLinks, watchLinks } from '../native/link.ts'
+import { admitClaims } from '../plan/admit.ts'
+import { describeChange } from '../plan/describe-change.ts'
+import { differenceOf } from '../plan/difference.ts'
+import { planHost } from '../plan/plan.ts'
+import type { Store, StoreEvent } from '../store/store.ts'
+import { applyChanges } from '../system/apply.ts'
+import type { Host } from '../system/host.ts'
+import { openNftables } from '../system/nftables.ts'
+import { observeHost } from '../system/observe.ts'
+import { readOrCreateKey } from '../system/secrets.ts'
+import { prepareForwarding } from '../system/sysctl.ts'
+import { generatePrivateKey, publicKeyOf } from '../wireguard/keys.ts'
+import { connectUapi } from '../wireguard/uapi-client.ts'
+import { closeHost } from './bare-host.ts'
+import { claimPrefixes } from './claim.ts'
+import { ensureDevice } from './device-process.ts'
+import { Reconciler } from './reconciler.ts'
+import { observePrefixes, observeSelf } from './self.ts'
+import { View } from './view.ts'
+
+export interface AgentOptions {
+  readonly store: Store
+  /** Name of this node in the store. */
+  readonly name: string
+  /** Name of the interface. */
+  readonly device: string
+  readonly listenPort: number
+  /** Where others reach this node, "ip:port"; empty behind a NAT. */
+  readonly endpoints: readonly string[]
+  /** Folder of the private key. */
+  readonly stateFolder: string
+  /** The command line that starts a device when the interface's name is put behind it; it must outlive the agent. */
+  readonly deviceCommand: readonly [string, ...string[]]
+  readonly log: Log
+}
+
+/** The doors to this host. Errors: ERR_PODWIRE_ADDON, _SYSTEM. */
+export function openHost(deviceName: string): Host {
+  return {
+    deviceName,
+    device: connectUapi(deviceName),
+    links: openLinks(),
+    nftables: openNftables(),
+    clock: { wallMs: Date.now },
+    publicKeyOf,
+  }
+}
+
+/** The file of the node's private key. */
+export function keyFile(stateFolder: string): string {
+  return join(stateFolder, 'private.key')
+}
+
+/** Runs until the signal. Errors up to the first round end it; later ones are logged, and the round is tried again. */
+export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
+  const { store, name, device, stateFolder, log } = options
+  const network = await store.readNetwork()
+  const host = openHost(device)
+  try {
+    await host.nftables.observe() // no root, no nft: said before anything is made
+    const privateKey = await readOrCreateKey(keyFile(stateFolder), generatePrivateKey)
+    await requireName(options, publicKeyOf(privateKey))
+    await closeHost(host, network)
+    const inUse = observePrefixes(host.links, device, network)
+    const prefixes = await claimPrefixes({ store, network, node: name, inUse })
+    const agent = new Agent({ ...options, host, privateKey, view: new View(network), prefixes })
+    await agent.run(signal)
+  } finally {
+    host.links.close()
+  }
+  log.info({}, 'stopped; the device, its routes and rules stay as they are, and traffic goes on')
+}
+
+/** Refuses a name that the store holds with another key. */
+async function requireName({ store, name }: AgentOptions, ours: PublicKey): Promise<void> {
+  const holder = await store.readNode(name)
+  if (holder === undefined || holder.publicKey === ours) return
+  const record = `of node ${name} in ${store.address}`
+  throw podwireError('ERR_PODWIRE_NODE_NAME_TAKEN', { name, theirs: holder.publicKey, ours, record })
+}
+
+interface Parts extends AgentOptions {
+  readonly host: Host
+  readonly privateKey: Secret
+  readonly view: View
+  readonly prefixes: readonly string[]
+}
+
+class Agent {
+  readonly #parts: Parts
+  readonly #publicKey: PublicKey
+  readonly #reconciler = new Reconciler()
+  #prefixes: readonly string[]
+  /** What was wrong with records in the last round: each is logged once. */
+  #problems: ReadonlySet<string> = new Set()
+  #synced = () => {}
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+    this.#prefixes = parts.prefixes
+    this.#publicKey = publicKeyOf(parts.privateKey)
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { store, log } = this.#parts
+    const firstSync = new Promise<void>(resolve => {
+      this.#synced = resolve
+      signal.addEventListener('abort', () => resolve())
+    })
+    // Ends the store's watch too when the first round fails.
+    const ending = new AbortController()
+    signal.addEventListener('abort', () => ending.abort())
+    const unwatch = watchLinks(() => this.#reconciler.ask())
+    try {
+      store.watch(event => this.#take(event), ending.signal)
+      await firstSync
+      if (!signal.aborted) await this.#round()
+      await this.#reconciler.run({ work: () => this.#round(), log, signal })
+    } finally {
+      unwatch()
+      ending.abort()
+    }
+  }
+
+  #take(event: StoreEvent): void {
+    const { view, log, name, store } = this.#parts
+    const wasInSync = view.inSync
+    view.take(event)
+    switch (event.kind) {
+      case 'inSync': {
+        const nodes = view.seen?.nodes.size
+        log.info({ store: store.address, node: name, prefixes: this.#prefixes, nodes }, 'in sync with the store')
+        this.#synced()
+        break
+      }
+      case 'lost':
+        log.warn({ store: store.address, reason: event.reason }, 'the store is lost; all stays as it was last seen')
+        return
+      case 'problem':
+        log.warn({ reason: event.reason }, 'left out, as it cannot be read')
+        return
+      case 'node':
+        if (wasInSync) log.info({ node: event.record.name, prefixes: event.record.prefixes }, 'record changed')
+        break
+      case 'nodeGone':
+        log.info({ node: event.name }, 'record gone')
+        break
+      default:
+    }
+    this.#reconciler.ask()
+  }
+
+  async #round(): Promise<void> {
+    const { view, host, options } = { ...this.#parts, options: this.#parts }
+    const seen = view.seen
+    if (seen === undefined) return
+    if (view.inSync) await this.#keepClaims(seen)
+    const { deviceCommand: command, privateKey, listenPort, log, device } = options
+    await ensureDevice(host, { command, privateKey, listenPort, log })
+    const settings = await prepareForwarding(device)
+    if (settings.length > 0) log.info({ settings }, 'kernel settings changed, so that this host forwards')
+    await this.#apply(seen)
+    if (view.inSync) await this.#publish(seen)
+  }
+
+  /** Claims again what the store has lost. */
+  async #keepClaims(seen: NetworkView): Promise<void> {
+    const { store, name, log } = this.#parts
+    const mine = new Set(admitClaims(seen).flatMap(({ prefix, node }) => (node === name ? prefix : [])))
+    if (this.#prefixes.every(prefix => mine.has(prefix)) && this.#prefixes.length === seen.network.range.length) return
+    const prefixes = await claimPrefixes({ store, network: seen.network, node: name, inUse: this.#prefixes })
+    log.warn({ before: this.#prefixes, prefixes }, 'the store did not hold our claims: claimed again')
+    this.#prefixes = prefixes
+  }
+
+  async #apply(seen: NetworkView): Promise<void> {
+    const { host, log } = this.#parts
+    const self = observeSelf(this.#parts, {
+      publicKey: this.#publicKey,
+      prefixes: this.#prefixes,
+      view: seen,
+      links: host.links,
+    })
+    const { host: desired, problems } = planHost(seen, self)
+    const texts = new Map(problems.map(problem => [`${problem.node}: ${problem.reason}`, problem]))
+    for (const [text, problem] of texts) if (!this.#problems.has(text)) log.warn({ ...problem }, 'record refused')
+    this.#problems = new Set(texts.keys())
+
+    const changes = differenceOf(desired, await observeHost(host))
+    if (changes.length === 0) return
+    const startMs = performance.now()
+    await applyChanges(host, changes)
+    const tookMs = Math.round(performance.now() - startMs)
+    log.info({ tookMs, changes: changes.map(describeChange) }, 'applied')
+  }
+
+  /** Last: whoever reads it may send at once. */
+  async #publish(seen: NetworkView): Promise<void> {
+    const { store, name, endpoints, log } = this.#parts
+    const record: NodeRecord = { name, publicKey: this.#publicKey, endpoints, prefixes: this.#prefixes }
+    const known = seen.nodes.get(name)
+    if (known && formatNodeRecord(known) === formatNodeRecord(record)) return
+    await store.writeNode(record)
+    log.info({ node: name, publicKey: this.#publicKey, endpoints, prefixes: this.#prefixes }, 'own record written')
+  }
+}

@@ -1,0 +1,72 @@
+// The device is a process of its own: the agent starts it if there is none, and adopts what is there. Nothing that
+// happens to the agent reaches it.
+
+import { access, constants } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import { PodwireError, podwireError, reasonOf } from '../base/errors.ts'
+import { exec } from '../base/exec.ts'
+import type { Log } from '../base/log.ts'
+import type { Secret } from '../base/secret.ts'
+import type { DeviceState } from '../model/device.ts'
+import type { Host } from '../system/host.ts'
+
+interface Starting {
+  /** The command line that starts a device when its name is put behind it, in a process that goes on by itself. */
+  readonly command: readonly [string, ...string[]]
+  readonly privateKey: Secret
+  readonly listenPort: number
+  readonly log: Log
+}
+
+const answerDeadlineMs = 5_000
+const addressInUse = /errno=98\b/
+
+/**
+ * Makes sure that a device of the host's name answers and has our key. A key is only set if it differs: setting one ends
+ * every session. Errors: ERR_PODWIRE_NAME_IN_USE, _PORT_IN_USE, _NO_TUN, _DEVICE_SILENT, those of starting and asking it.
+ */
+export async function ensureDevice(host: Host, starting: Starting): Promise<void> {
+  const { deviceName, device, publicKeyOf } = host
+  const { privateKey, log } = starting
+  const state = await device.get().catch(() => undefined)
+  if (state === undefined) return startDevice(host, starting)
+  const key = state.privateKey && publicKeyOf(state.privateKey)
+  if (key === publicKeyOf(privateKey)) return
+  if (key !== undefined) log.warn({ device: deviceName, key }, 'the device has another key: ours is set')
+  await device.set({ privateKey })
+}
+
+async function startDevice(host: Host, { command, privateKey, listenPort, log }: Starting): Promise<void> {
+  const { deviceName: name, device, links } = host
+  // Someone else's interface; or its process died, and the link is not gone yet.
+  if (links.links().some(link => link.name === name)) throw podwireError('ERR_PODWIRE_NAME_IN_USE', { name })
+  await access('/dev/net/tun', constants.R_OK | constants.W_OK).catch(error => {
+    throw podwireError('ERR_PODWIRE_NO_TUN', { reason: reasonOf(error) }, error)
+  })
+  const startMs = performance.now()
+  // With a level it would log to our output, and hold it open for as long as it lives.
+  await exec([...command, name], { env: { ...process.env, LOG_LEVEL: '' } })
+  await untilAnswering(host, startMs + answerDeadlineMs)
+  try {
+    await device.set({ privateKey, listenPort })
+  } catch (error) {
+    links.deleteLink(name) // which ends the device: what was not there before is gone again
+    throw error instanceof PodwireError && error.code === 'ERR_PODWIRE_UAPI_REFUSED' && addressInUse.test(error.message)
+      ? podwireError('ERR_PODWIRE_PORT_IN_USE', { port: listenPort }, error)
+      : error
+  }
+  log.info({ device: name, tookMs: Math.round(performance.now() - startMs) }, 'device started')
+}
+
+async function untilAnswering({ deviceName, device }: Host, deadlineMs: number): Promise<DeviceState> {
+  for (;;) {
+    try {
+      return await device.get()
+    } catch (error) {
+      if (performance.now() > deadlineMs) {
+        throw podwireError('ERR_PODWIRE_DEVICE_SILENT', { device: deviceName, reason: reasonOf(error) }, error)
+      }
+      await delay(20)
+    }
+  }
+}

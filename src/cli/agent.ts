@@ -1,0 +1,94 @@
+// `podwire agent`: keeps one node in step with its store, until a signal.
+
+import { hostname } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import type { Command } from 'commander'
+import type { AgentOptions } from '../agent/agent.ts'
+import { formatEndpoint, parseEndpoint } from '../base/endpoint.ts'
+import { podwireError } from '../base/errors.ts'
+import { parseName } from '../model/name.ts'
+import { openStore } from '../store/store.ts'
+
+/** Options that `podwire agent` and `podwire plan` share, as commander gives them. */
+export interface NodeFlags {
+  readonly store: string
+  readonly name: string
+  readonly device: string
+  readonly listenPort: string
+  readonly endpoint: readonly string[]
+  readonly state: string
+}
+
+export function defineNodeFlags(command: Command): Command {
+  return command
+    .requiredOption('--store <address>', 'where the records of all nodes are: file:/path/to/folder')
+    .option('--name <name>', 'name of this node in the store', hostname())
+    .option('--device <interface>', 'name of the WireGuard interface', 'podwire0')
+    .option('--listen-port <port>', 'UDP port of the tunnel', '51820')
+    .option('--endpoint <ip:port>', 'where other nodes reach this one, best first; none behind a NAT', collect, [])
+    .option('--state <folder>', "folder of this node's private key", '/var/lib/podwire')
+}
+
+function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value]
+}
+
+/** Checks the flags. Errors: ERR_PODWIRE_USAGE, _NAME, _ENDPOINT, _STORE_ADDRESS. */
+export async function readNodeFlags(
+  flags: NodeFlags,
+  command: string,
+): Promise<Omit<AgentOptions, 'log' | 'deviceCommand'>> {
+  const listenPort = Number(flags.listenPort)
+  if (!/^\d{1,5}$/.test(flags.listenPort) || listenPort < 1 || listenPort > 65535) {
+    throw podwireError('ERR_PODWIRE_USAGE', { what: '--listen-port is a number from 1 to 65535', command })
+  }
+  return {
+    store: await openStore(flags.store),
+    name: parseName(flags.name, '--name'),
+    device: parseDeviceName(flags.device),
+    listenPort,
+    endpoints: flags.endpoint.map(text => formatEndpoint(parseEndpoint(text, '--endpoint'))),
+    stateFolder: flags.state,
+  }
+}
+
+function parseDeviceName(text: string): string {
+  const fail = (reason: string) => podwireError('ERR_PODWIRE_NAME', { where: '--device', text, reason })
+  if (!/^[a-zA-Z0-9_=+.-]{1,15}$/.test(text)) throw fail('an interface has 1 to 15 letters, digits and _ = + . -')
+  if (text.startsWith('pw')) throw fail('pw… are the interfaces of containers, which the firewall treats otherwise')
+  return text
+}
+
+export function define(command: Command): void {
+  defineNodeFlags(command)
+    .option('--log-level <level>', 'debug, info, warn or error', 'info')
+    .addHelpText(
+      'after',
+      `
+It makes a key, claims prefixes of the network's range, starts a device (which outlives it), and keeps peers, routes and
+firewall in step with the store. On SIGTERM it ends and leaves all of that as it is.
+
+Examples:
+  podwire agent --store file:/srv/podwire --endpoint 198.51.100.7:51820
+  podwire agent --store file:/srv/podwire --name behind-nat
+  podwire agent --store file:/tmp/net --name b --device podwire1 --listen-port 51821 --state /tmp/b
+
+The folder of the store holds a network.json:
+  { "name": "prod", "range": ["10.99.0.0/16", "fd99::/48"] }`,
+    )
+    .action(async (flags: NodeFlags & { logLevel: string }) => {
+      const options = await readNodeFlags(flags, 'agent')
+      const [{ runAgent }, { pino }] = await Promise.all([import('../agent/agent.ts'), import('pino')])
+      if (!['debug', 'info', 'warn', 'error'].includes(flags.logLevel)) {
+        throw podwireError('ERR_PODWIRE_USAGE', { what: '--log-level is debug, info, warn or error', command: 'agent' })
+      }
+      const log = pino(
+        { level: flags.logLevel, base: null, redact: ['*.privateKey', '*.presharedKey', 'privateKey', 'presharedKey'] },
+        pino.destination({ fd: 1, sync: true }),
+      )
+      const ending = new AbortController()
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => ending.abort())
+      const main = fileURLToPath(new URL('./main.js', import.meta.url))
+      await runAgent({ ...options, deviceCommand: [process.execPath, main, 'device'], log }, ending.signal)
+    })
+}
