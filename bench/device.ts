@@ -148,7 +148,8 @@ async function startDevices(
       `AllowedIPs = ${other.inner}/32`,
       `Endpoint = 192.0.2.${other.host === 'a' ? 1 : 2}:${51820 + net}`,
     ]
-    await lab.exec(host, ['wg', 'setconf', link, '/dev/stdin'], { input: `${config.join('\n')}\n` })
+    // Node's pipes are sockets, which cannot be opened by name: hence the cat.
+    await lab.exec(host, ['sh', '-c', `cat | wg setconf ${link} /dev/stdin`], { input: `${config.join('\n')}\n` })
     await lab.exec(host, ['ip', 'address', 'add', `${inner}/24`, 'dev', link])
     await lab.exec(host, ['ip', 'link', 'set', link, 'mtu', '1420', 'up'])
   }

@@ -141,6 +141,11 @@ export const errorTable = {
     hint: 'Remove the claims and records of nodes that are gone, or widen the range in network.json.',
     exit: 1,
   },
+  ERR_PODWIRE_CLOSED: {
+    message: '{what} was closed',
+    hint: 'This is a defect of whoever calls it: open a new one, or stop calling when it is closed.',
+    exit: 1,
+  },
 
   // The protocol and its socket
   ERR_PODWIRE_UAPI: {

@@ -62,7 +62,7 @@ function readLab(file: string): LabDescription {
   try {
     text = readFileSync(file, 'utf8')
   } catch (error) {
-    const values = { file, path: '(document)', reason: `cannot be read: ${reasonOf(error)}` }
+    const values = { file, path: 'the document', reason: `cannot be read: ${reasonOf(error)}` }
     throw podwireError('ERR_PODWIRE_DOCUMENT', values, error)
   }
   return parseLab(text, file)

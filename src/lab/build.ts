@@ -7,7 +7,7 @@ import { podwireError } from '../base/errors.ts'
 import { exec } from '../base/exec.ts'
 import type { HostDescription, LabDescription, NetworkDescription } from './description.ts'
 import { ending } from './lifetime.ts'
-import { hostNamespace, lanNamespace, mountPin, netnsPath, runFolder } from './names.ts'
+import { hostNamespace, lanNamespace, mountPin, netnsPath, runFolder, sharedFolder } from './names.ts'
 
 /** The command line that runs what follows it in a namespace of a lab, in the same working directory. */
 export function enter(lab: string, namespace: string): [string, ...string[]] {
@@ -21,7 +21,7 @@ async function ip(namespace: string | undefined, lines: readonly string[]): Prom
   await exec(['ip', ...where, '-batch', '-'], { input: `${lines.join('\n')}\n`, signal: ending() })
 }
 
-/** Makes namespaces: each with its own network, its own /run and its own view of /sys; loopback is up. */
+/** Makes namespaces: each with its own network, its own /run (but for the shared folder) and /sys; loopback is up. */
 export async function makeNamespaces(lab: string, namespaces: readonly string[]): Promise<void> {
   await ip(
     undefined,
@@ -32,7 +32,8 @@ export async function makeNamespaces(lab: string, namespaces: readonly string[])
 
 async function makeNamespace(lab: string, namespace: string): Promise<void> {
   const run = runFolder(lab, namespace)
-  mkdirSync(run)
+  const shared = sharedFolder(lab)
+  mkdirSync(`${run}${shared.slice('/run'.length)}`, { recursive: true })
   const pin = mountPin(lab, namespace)
   // /sys shows the network namespace of whoever mounted it. Duplicate-address detection would take seconds.
   const script = `set -e
@@ -40,10 +41,12 @@ async function makeNamespace(lab: string, namespace: string): Promise<void> {
     nsenter --net="$2" unshare --mount="$1" --propagation private sh -c '
       set -e
       mount -t sysfs sysfs /sys
-      mount --bind "$1" "$2"
+      mount --bind "$3" "$1$4"
+      mount --rbind "$1" "$2"
       for scope in all default; do echo 0 >/proc/sys/net/ipv6/conf/$scope/accept_dad; done
-      ip link set lo up' sh "$3" "$4"`
-  await exec(['sh', '-c', script, 'sh', pin, netnsPath(namespace), run, realpathSync('/var/run')], { signal: ending() })
+      ip link set lo up' sh "$3" "$4" "$5" "$6"`
+  const places = [run, realpathSync('/var/run'), shared, shared.slice('/run'.length)]
+  await exec(['sh', '-c', script, 'sh', pin, netnsPath(namespace), ...places], { signal: ending() })
 }
 
 /** Lets a namespace forward, both families. */

@@ -2,7 +2,8 @@
 // path in it ("hosts.a.networks[1]") and what was expected; a key that is not known names the nearest one that is.
 
 import { z } from 'zod'
-import { PodwireError, podwireError, reasonOf } from '../base/errors.ts'
+import { PodwireError, podwireError } from '../base/errors.ts'
+import { parseJson } from '../model/document.ts'
 
 /** An object in which a key that is not in `shape` is an error. */
 export function strictObject<Shape extends z.core.$ZodShape>(shape: Shape) {
@@ -51,25 +52,15 @@ export function checkedBy(parse: (text: string, where: string) => unknown) {
   }
 }
 
-/** "hosts.a.networks[1]"; the document itself is "(document)". */
+/** "hosts.a.networks[1]"; the document itself is "the document". */
 export function formatPath(path: readonly PropertyKey[]): string {
-  if (path.length === 0) return '(document)'
+  if (path.length === 0) return 'the document'
   return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i === 0 ? '' : '.'}${String(key)}`)).join('')
 }
 
 /** Parses and checks a document's text; `file` names it in the error: ERR_PODWIRE_DOCUMENT. */
 export function parseDocument<Schema extends z.ZodType>(schema: Schema, text: string, file: string): z.output<Schema> {
-  let data: unknown
-  try {
-    data = JSON.parse(text)
-  } catch (error) {
-    throw podwireError(
-      'ERR_PODWIRE_DOCUMENT',
-      { file, path: '(document)', reason: `not JSON: ${reasonOf(error)}` },
-      error,
-    )
-  }
-  return checkDocument(schema, data, file)
+  return checkDocument(schema, parseJson(text, file).value, file)
 }
 
 /** Checks data that has been parsed already. Error: ERR_PODWIRE_DOCUMENT. */

@@ -17,7 +17,7 @@ import {
 } from './build.ts'
 import { checkContainer, checkLab, type HostDescription, type LabDescription, withHost } from './description.ts'
 import { claimLab, endLab, namespacesOf, readState, releaseLab, writeState } from './lifetime.ts'
-import { hostNamespace, lanNamespace, mountPin, netnsPath } from './names.ts'
+import { hostNamespace, lanNamespace, mountPin, netnsPath, sharedFolder } from './names.ts'
 
 type Command = readonly [string, ...string[]]
 type ExecOptions = Parameters<typeof exec>[1]
@@ -81,6 +81,11 @@ export class Lab {
   /** With the hosts that were added. */
   get description(): LabDescription {
     return this.#description
+  }
+
+  /** A folder that all hosts see, at this same path; it goes with the lab. */
+  get sharedFolder(): string {
+    return sharedFolder(this.name)
   }
 
   /** The file of the network namespace of a host ("a") or a container ("a/c1"), for setns(2). */

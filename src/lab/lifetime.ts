@@ -19,7 +19,7 @@ import { createServer } from 'node:net'
 import { podwireError, reasonOf } from '../base/errors.ts'
 import { exec } from '../base/exec.ts'
 import type { LabDescription } from './description.ts'
-import { labFolder, labsFolder, namespacePrefix, netnsFolder, netnsPath, stateFile } from './names.ts'
+import { labFolder, labsFolder, namespacePrefix, netnsFolder, netnsPath, sharedFolder, stateFile } from './names.ts'
 
 /** What is recorded of a lab. */
 export interface LabState {
@@ -78,7 +78,7 @@ export async function claimLab(description: LabDescription, file?: string): Prom
     const state = readState(name)
     if (state !== undefined) throw inUse(name, state)
     removeLab(name)
-    mkdirSync(labFolder(name), { recursive: true, mode: 0o755 })
+    mkdirSync(sharedFolder(name), { recursive: true, mode: 0o755 })
     holdLab(name)
     writeState(description, { detached: false, ...(file !== undefined && { file }) })
     // Mount namespaces can be pinned only on a mount that does not propagate.

@@ -3,6 +3,7 @@
 //
 //   /run/netns/pwlab-LAB.HOST[.CONTAINER]      network namespaces; "pwlab-LAB._NETWORK" holds the bridge of a LAN
 //   /run/podwire-lab/LAB/lab.json              owner and description
+//   /run/podwire-lab/LAB/shared/               the same folder in every host: a store, logs, captures
 //   /run/podwire-lab/LAB/NAMESPACE.mnt         its mount namespace, pinned
 //   /run/podwire-lab/LAB/NAMESPACE.run/        its own /run: UAPI sockets in wireguard/, pid files, …
 
@@ -15,6 +16,10 @@ export function labFolder(lab: string): string {
 
 export function stateFile(lab: string): string {
   return `${labFolder(lab)}/lab.json`
+}
+
+export function sharedFolder(lab: string): string {
+  return `${labFolder(lab)}/shared`
 }
 
 /** What the names of all network namespaces of a lab begin with. (Names of labs and hosts have no dot.) */

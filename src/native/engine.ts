@@ -1,6 +1,8 @@
 // The border between the two halves of a userspace device, as TypeScript sees it. This list is the whole of it:
 // commands go down as calls, none of them once per packet; events come up in batches; counters are read in shared memory.
-// The Rust side is native/addon over native/engine.
+// The Rust side is native/addon over native/engine. An open engine keeps the process alive until `close`.
+
+import { callAddon, loadAddon } from './addon.ts'
 
 /** What starts an engine. */
 export interface EngineOptions {
@@ -73,7 +75,10 @@ export interface Engine {
 
   /** Whose mac1 to accept; null: no handshake message passes. */
   setPublicKey(publicKey: Uint8Array | null): void
-  /** Opens sockets on both families and returns the port (0 asks for any). The former sockets stay if it fails. */
+  /**
+   * Opens sockets on both families and returns the port (0 asks for any). The former sockets stay if it fails, and if
+   * they have that port already. Errors: ERR_PODWIRE_PORT_IN_USE, ERR_PODWIRE_NEEDS_ROOT, ERR_PODWIRE_SYSTEM.
+   */
   bind(port: number): number
   unbind(): void
   setFwmark(mark: number): void
@@ -83,7 +88,10 @@ export interface Engine {
   removePeer(peer: PeerId): void
   /** "ip:port"; the local address that packets leave from is chosen anew. */
   setEndpoint(peer: PeerId, endpoint: string): void
-  /** Takes the source of a handshake message as the peer's endpoint, and our address it came to as ours. */
+  /**
+   * Takes the source of an authenticated handshake message as the peer's endpoint, and our address it came to as ours.
+   * Stamps the counters with the message.
+   */
   adoptEndpoint(peer: PeerId, source: Uint8Array): void
   endpoint(peer: PeerId): string | undefined
   /** Canonical CIDRs. One that belongs to another peer moves to this one. */
@@ -101,11 +109,11 @@ export interface Engine {
   clearKeypairs(peer: PeerId): void
   /** Drops the packets that wait for a session. */
   dropStaged(peer: PeerId): void
-  /** Sends a handshake message to the peer's endpoint; false if it has none or the kernel refused. */
+  /** Sends a handshake message to the peer's endpoint; false if it has none or the kernel refused. Stamps the counters. */
   sendHandshake(peer: PeerId, message: Uint8Array): boolean
   /** Sends an empty data packet; without a session it asks for one (`handshakeWanted`). */
   sendKeepalive(peer: PeerId): void
-  /** Lets `handshakeWanted` be said again, after an attempt was given up. */
+  /** Lets `handshakeWanted` be said again, after an attempt was given up; says it at once if packets wait. */
   askAgain(peer: PeerId): void
   /** Puts the peer's timers to rest; false if data passed since `seenMs` (a `lastTraversalMs`), and then they stay armed. */
   rest(peer: PeerId, seenMs: number): boolean
@@ -115,6 +123,151 @@ export interface Engine {
   drops(): Record<string, bigint>
   /** Events that wait, oldest first; empty when there are none left. */
   drain(): EngineEvent[]
-  /** Ends the threads, closes the sockets and the TUN (which removes an interface that it created). */
+  /**
+   * Ends the threads, closes the sockets and the TUN (which removes an interface that it created). Every later call but
+   * `close` and `nowMs` throws ERR_PODWIRE_CLOSED.
+   */
   close(): void
 }
+
+/** What the addon exports; the same methods, with memory and numbers in the forms that cross the border. */
+interface NativeEngine
+  extends Omit<Engine, 'name' | 'mtuBytes' | 'nowMs' | 'rest' | 'endpoint' | 'counters' | 'drops' | 'drain'> {
+  name(): string
+  mtuBytes(): number
+  rest(peer: PeerId, seenMs: bigint): boolean
+  endpoint(peer: PeerId): string | null
+  /** Words of `chunkPeers` peers, written by the engine. */
+  counters(chunk: number): BigUint64Array | null
+  drops(): BigUint64Array
+  /** Records as in native/engine/src/events.rs. */
+  drain(): Buffer
+}
+
+interface Addon {
+  NativeEngine: {
+    open(options: Omit<EngineOptions, 'onEvents'>, wake: () => void): NativeEngine
+    nowMs(): number
+    dropNames(): string[]
+  }
+}
+
+// As in native/engine/src/counters.rs.
+const chunkPeers = 256
+const peerWords = 16
+const word = { txBytes: 0, sentUnanswered: 1, rxBytes: 8, receivedUnanswered: 9, lastTraversal: 10 }
+
+/**
+ * Creates the interface (or takes `tunFd`, which is the engine's from then on) and starts the engine; no sockets yet.
+ * Errors: ERR_PODWIRE_NO_TUN, ERR_PODWIRE_NEEDS_ROOT, ERR_PODWIRE_NAME, ERR_PODWIRE_NAME_IN_USE, ERR_PODWIRE_SYSTEM,
+ * ERR_PODWIRE_ADDON.
+ */
+export function openEngine({ onEvents, ...options }: EngineOptions): Engine {
+  const addon = loadAddon<Addon>().NativeEngine
+  const native = callAddon(() => addon.open(options, onEvents))
+  const chunks = new Map<number, BigUint64Array>()
+
+  function chunkOf(peer: PeerId): BigUint64Array {
+    const number = Math.floor(peer / chunkPeers)
+    const known = chunks.get(number)
+    if (known !== undefined) return known
+    const chunk = callAddon(() => native.counters(number))
+    if (chunk === null) throw new RangeError(`no such peer: ${peer}`)
+    chunks.set(number, chunk)
+    return chunk
+  }
+
+  return {
+    name: callAddon(() => native.name()),
+    get mtuBytes() {
+      return callAddon(() => native.mtuBytes())
+    },
+    nowMs: () => addon.nowMs(),
+    setPublicKey: publicKey => callAddon(() => native.setPublicKey(publicKey)),
+    bind: port => callAddon(() => native.bind(port)),
+    unbind: () => callAddon(() => native.unbind()),
+    setFwmark: mark => callAddon(() => native.setFwmark(mark)),
+    addPeer: publicKey => callAddon(() => native.addPeer(publicKey)),
+    removePeer: peer => callAddon(() => native.removePeer(peer)),
+    setEndpoint: (peer, endpoint) => callAddon(() => native.setEndpoint(peer, endpoint)),
+    adoptEndpoint: (peer, source) => callAddon(() => native.adoptEndpoint(peer, source)),
+    endpoint: peer => callAddon(() => native.endpoint(peer)) ?? undefined,
+    addAllowedIps: (peer, cidrs) => callAddon(() => native.addAllowedIps(peer, cidrs)),
+    removeAllowedIps: (peer, cidrs) => callAddon(() => native.removeAllowedIps(peer, cidrs)),
+    clearAllowedIps: peer => callAddon(() => native.clearAllowedIps(peer)),
+    allowedIps: peer => callAddon(() => native.allowedIps(peer)),
+    newIndex: peer => callAddon(() => native.newIndex(peer)),
+    freeIndex: index => callAddon(() => native.freeIndex(index)),
+    installKeypair: (peer, keypair) => callAddon(() => native.installKeypair(peer, keypair)),
+    clearKeypairs: peer => callAddon(() => native.clearKeypairs(peer)),
+    dropStaged: peer => callAddon(() => native.dropStaged(peer)),
+    sendHandshake: (peer, message) => callAddon(() => native.sendHandshake(peer, message)),
+    sendKeepalive: peer => callAddon(() => native.sendKeepalive(peer)),
+    askAgain: peer => callAddon(() => native.askAgain(peer)),
+    rest: (peer, seenMs) => callAddon(() => native.rest(peer, BigInt(seenMs))),
+    counters(peer) {
+      const chunk = chunkOf(peer)
+      const base = (peer % chunkPeers) * peerWords
+      const at = (place: number) => Atomics.load(chunk, base + place)
+      return {
+        txBytes: at(word.txBytes),
+        rxBytes: at(word.rxBytes),
+        receivedUnansweredMs: Number(at(word.receivedUnanswered)),
+        sentUnansweredMs: Number(at(word.sentUnanswered)),
+        lastTraversalMs: Number(at(word.lastTraversal)),
+      }
+    },
+    drops() {
+      const counts = callAddon(() => native.drops())
+      return Object.fromEntries(addon.dropNames().map((name, i) => [name, counts[i] ?? 0n]))
+    },
+    drain: () => decodeEvents(callAddon(() => native.drain())),
+    close() {
+      chunks.clear()
+      native.close()
+    },
+  }
+}
+
+const headBytes = 7
+const sourceBytes = 42
+
+/** The records of native/engine/src/events.rs: kind (1), peer (4), length of the payload (2), payload. */
+function decodeEvents(records: Buffer): EngineEvent[] {
+  const events: EngineEvent[] = []
+  for (let at = 0; at < records.length; ) {
+    const end = at + headBytes + records.readUInt16LE(at + 5)
+    events.push(decodeEvent(records.readUInt8(at), records.readUInt32LE(at + 1), records.subarray(at + headBytes, end)))
+    at = end
+  }
+  return events
+}
+
+function decodeEvent(kind: number, peer: PeerId, payload: Buffer): EngineEvent {
+  switch (kind) {
+    case 0: {
+      const [source, message] = [payload.subarray(0, sourceBytes), payload.subarray(sourceBytes)]
+      return { kind: 'handshake', message, source, ...(peer === noPeer ? {} : { peer }) }
+    }
+    case 1:
+      return { kind: 'handshakeWanted', peer }
+    case 2:
+      return { kind: 'active', peer }
+    case 3:
+      return { kind: 'confirmed', peer, localIndex: payload.readUInt32LE(0) }
+    case 4:
+      return { kind: 'linkUp' }
+    case 5:
+      return { kind: 'linkDown' }
+    case 6:
+      return { kind: 'linkMtu', mtuBytes: payload.readUInt32LE(0) }
+    case 7:
+      return { kind: 'linkGone' }
+    case 8:
+      return { kind: 'warning', message: payload.toString('utf8') }
+    default:
+      throw new Error(`the addon is not of this version: event ${kind}`)
+  }
+}
+
+const noPeer = 0xffffffff

@@ -182,7 +182,7 @@ function rest(state: TimerState, input: TimerInput, actions: TimerAction[]): Tim
   const { lastTraversalMs } = input.counters
   const pending = Math.min(unansweredDueMs(state, input), passiveDueMs(state, input))
   if (!state.armed || state.attempt !== undefined || pending !== Number.POSITIVE_INFINITY) return state
-  if (input.nowMs < lastTraversalMs + keepaliveTimeoutMs) return state
+  if (input.nowMs < Math.max(lastTraversalMs, state.keepaliveSentMs) + keepaliveTimeoutMs) return state
   actions.push({ kind: 'rest', seenMs: lastTraversalMs })
   return { ...state, armed: false }
 }

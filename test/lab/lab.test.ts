@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { judgeCapture, startCapture } from '../../src/lab/capture.ts'
 import { type LabDescription, parseLab } from '../../src/lab/description.ts'
 import { type Lab, startLab } from '../../src/lab/lab.ts'
+import { startStream } from '../../src/lab/stream.ts'
 import { assertNothingLeft, machineLinks } from './leftovers.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
@@ -143,8 +144,12 @@ test('lab: each host has its own /run, /sys and /proc/sys/net; the rest is share
   await withLab(example('two-sites.json', 'view'), async lab => {
     await lab.exec('a', ['sh', '-c', 'mkdir /var/run/wireguard && echo a >/run/wireguard/mine'])
     const seen = await lab.exec('a2', ['sh', '-c', 'ls /run; ls /sys/class/net; cat /proc/sys/net/ipv4/ip_forward'])
-    assert.deepEqual(seen.stdout.trim().split('\n').sort(), ['0', 'berlin', 'lo'])
+    assert.deepEqual(seen.stdout.trim().split('\n').sort(), ['0', 'berlin', 'lo', 'podwire-lab'])
     assert.equal((await lab.exec('a', ['cat', '/var/run/wireguard/mine'])).stdout, 'a\n')
+    writeFileSync(join(lab.sharedFolder, 'note'), 'to all')
+    for (const host of ['a', 'b/web']) {
+      assert.equal((await lab.exec(host, ['cat', join(lab.sharedFolder, 'note')])).stdout, 'to all')
+    }
     assert.equal((await lab.exec('b', ['cat', '/proc/sys/net/ipv4/ip_forward'])).stdout, '1\n')
     assert.equal(existsSync('/run/wireguard/mine'), false)
     assert.equal((await lab.exec('a', ['pwd'])).stdout.trim(), process.cwd())
@@ -340,6 +345,35 @@ test('podwire lab: without root, and without a tool, it says so and changes noth
   const missing = podwire('up', join(folder, 'missing.json'))
   assert.equal(missing.status, 2)
   assert.match(missing.stderr, /missing\.json: .*cannot be read/)
+})
+
+test('stream: counts what is lost, exactly', async () => {
+  await withLab(example('two-sites.json', 'stream'), async lab => {
+    for (const address of ['10.99.1.2', 'fd99:0:1::2']) {
+      const options = { from: 'a', to: 'b/web', address, port: 7000, packetsPerSecond: 1000, filling: 'canary' }
+      const clean = await startStream(lab, options)
+      await ping(lab, 'a2', '10.2.0.2', '-c', '50', '-i', '0.01')
+      const { sent, lost, duplicates } = await clean.stop()
+      assert.deepEqual([lost, duplicates], [0, 0])
+      assert.ok(sent > 400, `${sent} packets`)
+
+      // One packet in ten is dropped on the way, by count.
+      const rules = `table inet drops {
+        chain forward {
+          type filter hook forward priority 0
+          udp dport 7000 numgen inc mod 10 == 0 counter drop
+        }
+      }\n`
+      const lossy = await startStream(lab, options)
+      await lab.exec('berlin-gw', ['nft', '-f', '-'], { input: rules })
+      await ping(lab, 'a2', '10.2.0.2', '-c', '50', '-i', '0.01')
+      const result = await lossy.stop()
+      const { stdout } = await lab.exec('berlin-gw', ['nft', 'list', 'table', 'inet', 'drops'])
+      assert.equal(result.lost, Number(/packets (\d+)/.exec(stdout)?.[1]))
+      assert.ok(result.lost > 0)
+      await lab.exec('berlin-gw', ['nft', 'delete', 'table', 'inet', 'drops'])
+    }
+  })
 })
 
 test('capture: records every frame, and finds what is in clear', async () => {

@@ -10,11 +10,13 @@ export interface Scratch {
   readonly path: string
   /** `ip -n NAME …`, and its JSON if it prints any. */
   ip(args: string): Promise<unknown>
+  /** A link that leads nowhere and has its carrier (a veth pair: dummies are not in every kernel). */
+  addLink(name: string): Promise<void>
   /** Runs a program inside; words are split at blanks. */
   run(command: string, input?: string): Promise<string>
 }
 
-/** Runs a test with a namespace for each of the words; loopback is up and IPv6 addresses are usable at once. */
+/** Runs a test with a namespace for each of the words; loopback is up, and IPv6 has no addresses but those given. */
 export async function withScratch<N extends string>(
   words: readonly N[],
   test: (namespaces: Record<N, Scratch>) => Promise<void>,
@@ -27,7 +29,9 @@ export async function withScratch<N extends string>(
     for (const { name, ip, run } of made) {
       await exec(['ip', 'netns', 'add', name])
       await ip('link set lo up')
-      for (const link of ['all', 'default']) await run(`sysctl -qw net.ipv6.conf.${link}.accept_dad=0`)
+      await run('sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0')
+      // No link-local addresses that come when the carrier does: tests list what they have made.
+      await run('sysctl -qw net.ipv6.conf.default.addr_gen_mode=1')
     }
     await test(Object.fromEntries(words.map((word, i) => [word, made[i]])) as Record<N, Scratch>)
   } finally {
@@ -37,12 +41,17 @@ export async function withScratch<N extends string>(
 }
 
 function scratch(name: string): Scratch {
+  const ip = async (args: string): Promise<unknown> => {
+    const { stdout } = await exec(['ip', '-n', name, ...args.split(' ')])
+    return stdout.startsWith('[') ? JSON.parse(stdout) : undefined
+  }
   return {
     name,
     path: `/run/netns/${name}`,
-    async ip(args) {
-      const { stdout } = await exec(['ip', '-n', name, ...args.split(' ')])
-      return stdout.startsWith('[') ? JSON.parse(stdout) : undefined
+    ip,
+    async addLink(link) {
+      await ip(`link add ${link} type veth peer name ${link}-end`)
+      await ip(`link set ${link}-end up`)
     },
     async run(command, input = '') {
       return (await exec(['ip', 'netns', 'exec', name, ...command.split(' ')], { input })).stdout

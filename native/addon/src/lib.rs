@@ -3,4 +3,6 @@
 #![cfg_attr(test, allow(dead_code))] // a test build leaves out the registration, which is the only caller
 
 mod engine;
+mod error;
 mod link;
+mod sys;

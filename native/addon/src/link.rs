@@ -10,6 +10,8 @@ use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use podwire_netlink as netlink;
 
+use crate::error::coded;
+
 type Result<T> = std::result::Result<T, napi::Error<String>>;
 
 #[napi(object)]
@@ -278,26 +280,12 @@ fn parse_cidr(text: &str) -> Result<(IpAddr, u8)> {
 
 fn error(error: netlink::Error) -> napi::Error<String> {
     if error.needs_root() {
-        let values = format!("{{\"what\":{}}}", json_string(&error.what));
-        return napi::Error::new("ERR_PODWIRE_NEEDS_ROOT".to_owned(), values);
+        return coded("ERR_PODWIRE_NEEDS_ROOT", &[("what", error.what)]);
     }
     system(&error.what, &error.reason)
 }
 
 fn system(what: &str, reason: &str) -> napi::Error<String> {
-    let values = format!(
-        "{{\"what\":{},\"reason\":{}}}",
-        json_string(what),
-        json_string(reason)
-    );
-    napi::Error::new("ERR_PODWIRE_SYSTEM".to_owned(), values)
-}
-
-fn json_string(text: &str) -> String {
-    let escaped = |c: char| match c {
-        '"' | '\\' => format!("\\{c}"),
-        c if c < ' ' => format!("\\u{:04x}", c as u32),
-        c => c.to_string(),
-    };
-    format!("\"{}\"", text.chars().map(escaped).collect::<String>())
+    let values = [("what", what.to_owned()), ("reason", reason.to_owned())];
+    coded("ERR_PODWIRE_SYSTEM", &values)
 }

@@ -1,1 +1,38 @@
-//! The packet half of a userspace `WireGuard` device.
+//! The packet half of a userspace `WireGuard` device. It knows sessions but no handshakes: those come up as events, and
+//! keypairs come down as commands.
+//!
+//! ```text
+//!            read          route, stage, seal              sendmmsg
+//!   TUN  ----------> batch ------------------> datagrams ------------> UDP     outbound.rs, one thread
+//!
+//!            write         open, replay, check             recvmmsg
+//!   TUN  <---------- batch <------------------ datagrams <------------ UDP     inbound.rs, one thread
+//!                               |
+//!                               +--> events (handshakes, timers, link) --> whoever holds the Engine
+//! ```
+//!
+//! All state is one [`table::Table`] behind one lock: the threads take it for reading once a batch, commands take it for
+//! writing. What both threads write (counters, times, replay windows) is atomic or has one writer.
+
+pub mod allowed_ips;
+pub mod counters;
+pub mod endpoint;
+pub mod engine;
+pub mod error;
+pub mod events;
+pub mod inbound;
+pub mod keypair;
+pub mod mac;
+pub mod outbound;
+pub mod packet;
+pub mod peer;
+pub mod plane;
+pub mod replay;
+pub mod stage;
+mod sys;
+pub mod table;
+pub mod tun;
+pub mod udp;
+
+pub use engine::{Engine, Options};
+pub use error::Error;

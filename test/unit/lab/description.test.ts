@@ -36,7 +36,7 @@ function but(change: (lab: Draft) => void): unknown {
 }
 
 const bad: { name: string; document: unknown; path: string; says: RegExp }[] = [
-  { name: 'not an object', document: 7, path: '(document)', says: /expected object/ },
+  { name: 'not an object', document: 7, path: 'the document', says: /expected object/ },
   { name: 'no name', document: but(lab => delete lab.name), path: 'name', says: /expected string/ },
   {
     name: 'a name with a dot',

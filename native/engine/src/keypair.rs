@@ -1,0 +1,229 @@
+//! Transport keys of one session, and the three that a peer may hold at a time.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+
+use crate::packet::{HEADER_BYTES, TAG_BYTES, write_header};
+use crate::peer::PeerId;
+use crate::replay::{REJECT_AFTER_MESSAGES, Replay};
+use crate::sys::wipe::Wiped;
+
+/// A session is renewed after so many messages (paper, section 6.1).
+const REKEY_AFTER_MESSAGES: u64 = 1 << 60;
+/// The initiator renews a session this old when it sends.
+const REKEY_AFTER_MS: u64 = 120_000;
+/// No packet passes under keys this old.
+pub const REJECT_AFTER_MS: u64 = 180_000;
+/// The initiator renews a session this old when it receives: 180 s less the keepalive's 10 s and a handshake's 5 s.
+const REKEY_ON_RECEIVE_MS: u64 = 165_000;
+
+/// ChaCha20-Poly1305 under one key, in place; wiped when dropped.
+struct Aead(Wiped<LessSafeKey>);
+
+impl Aead {
+    fn new(key: &[u8; 32]) -> Self {
+        let key = UnboundKey::new(&CHACHA20_POLY1305, key).expect("ring takes any 32 bytes");
+        Self(Wiped::new(LessSafeKey::new(key)))
+    }
+
+    fn nonce(counter: u64) -> Nonce {
+        let mut nonce = [0; 12];
+        nonce[4..].copy_from_slice(&counter.to_le_bytes());
+        Nonce::assume_unique_for_key(nonce)
+    }
+
+    /// Encrypts all but the last 16 bytes, which become the tag.
+    fn seal(&self, counter: u64, buffer: &mut [u8]) {
+        let (text, room) = buffer.split_at_mut(buffer.len() - TAG_BYTES);
+        let tag = self
+            .0
+            .seal_in_place_separate_tag(Self::nonce(counter), Aad::empty(), text);
+        room.copy_from_slice(tag.expect("shorter than 2^38 bytes").as_ref());
+    }
+
+    /// Decrypts and verifies; false, and the buffer is spoilt, if the tag is wrong.
+    fn open(&self, counter: u64, buffer: &mut [u8]) -> bool {
+        self.0
+            .open_in_place(Self::nonce(counter), Aad::empty(), buffer)
+            .is_ok()
+    }
+}
+
+/// The keys of one session. The outbound side counts up `sent`, the inbound side owns the replay window.
+pub struct Keypair {
+    /// The index that the peer writes in its packets to us.
+    pub local_index: u32,
+    remote_index: u32,
+    /// Whose session it is.
+    pub peer: PeerId,
+    /// Whether we began the handshake.
+    pub initiator: bool,
+    created_ms: u64,
+    sealing: Aead,
+    opening: Aead,
+    /// Messages sent, which is the next counter.
+    sent: AtomicU64,
+    replay: Mutex<Replay>,
+    /// The responder's first data packet was seen; true from the start for an initiator.
+    confirmed: AtomicBool,
+}
+
+/// What makes a [`Keypair`].
+pub struct KeypairOptions<'a> {
+    /// The index that the peer writes in its packets to us.
+    pub local_index: u32,
+    /// The index that we write in ours.
+    pub remote_index: u32,
+    /// Whether we began the handshake.
+    pub initiator: bool,
+    /// Seals what we send.
+    pub send_key: &'a [u8; 32],
+    /// Opens what we receive.
+    pub receive_key: &'a [u8; 32],
+}
+
+impl Keypair {
+    /// Keys of a handshake completed at `now_ms`.
+    #[must_use]
+    pub fn new(peer: PeerId, options: &KeypairOptions, now_ms: u64) -> Self {
+        Self {
+            local_index: options.local_index,
+            remote_index: options.remote_index,
+            peer,
+            initiator: options.initiator,
+            created_ms: now_ms,
+            sealing: Aead::new(options.send_key),
+            opening: Aead::new(options.receive_key),
+            sent: AtomicU64::new(0),
+            replay: Mutex::default(),
+            confirmed: AtomicBool::new(options.initiator),
+        }
+    }
+
+    fn age_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.created_ms)
+    }
+
+    /// Whether packets may pass under these keys.
+    #[must_use]
+    pub fn is_alive(&self, now_ms: u64) -> bool {
+        self.age_ms(now_ms) < REJECT_AFTER_MS
+    }
+
+    /// Whether packets may be sent under these keys.
+    #[must_use]
+    pub fn can_send(&self, now_ms: u64) -> bool {
+        self.is_alive(now_ms) && self.sent.load(Ordering::Relaxed) < REJECT_AFTER_MESSAGES
+    }
+
+    /// Whether sending should ask for new keys.
+    #[must_use]
+    pub fn is_stale_for_send(&self, now_ms: u64) -> bool {
+        self.sent.load(Ordering::Relaxed) > REKEY_AFTER_MESSAGES
+            || (self.initiator && self.age_ms(now_ms) >= REKEY_AFTER_MS)
+    }
+
+    /// Whether receiving should ask for new keys.
+    #[must_use]
+    pub fn is_stale_for_receive(&self, now_ms: u64) -> bool {
+        self.initiator && self.age_ms(now_ms) >= REKEY_ON_RECEIVE_MS
+    }
+
+    /// True once, for the responder's first data packet.
+    #[must_use]
+    pub fn confirm(&self) -> bool {
+        !self.confirmed.load(Ordering::Relaxed) && !self.confirmed.swap(true, Ordering::Relaxed)
+    }
+
+    /// Makes a data message of `message`: room for the header, the padded packet, room for the tag. False: the counter
+    /// has come to its end.
+    #[must_use]
+    pub fn seal(&self, message: &mut [u8]) -> bool {
+        // Eight thousand threads between the check and the increment could not bring the counter to wrap.
+        if self.sent.load(Ordering::Relaxed) >= REJECT_AFTER_MESSAGES {
+            return false;
+        }
+        let counter = self.sent.fetch_add(1, Ordering::Relaxed);
+        write_header(message, self.remote_index, counter);
+        self.sealing.seal(counter, &mut message[HEADER_BYTES..]);
+        true
+    }
+
+    /// Decrypts what follows the header of a data message; false if the tag is wrong.
+    #[must_use]
+    pub fn open(&self, counter: u64, ciphertext: &mut [u8]) -> bool {
+        self.opening.open(counter, ciphertext)
+    }
+
+    /// Takes the counter of an opened message; false if it may not pass.
+    #[must_use]
+    pub fn accept(&self, counter: u64) -> bool {
+        self.replay
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .accept(counter)
+    }
+
+    /// Makes the next message carry this counter.
+    #[cfg(test)]
+    pub fn set_sent(&self, sent: u64) {
+        self.sent.store(sent, Ordering::Relaxed);
+    }
+}
+
+/// A peer's keypairs, rotated as the kernel does. What a rotation pushes out is returned, for its index to be freed.
+#[derive(Default)]
+pub struct Keypairs {
+    previous: Option<Arc<Keypair>>,
+    current: Option<Arc<Keypair>>,
+    next: Option<Arc<Keypair>>,
+}
+
+impl Keypairs {
+    /// The keys to send with.
+    #[must_use]
+    pub fn current(&self) -> Option<&Arc<Keypair>> {
+        self.current.as_ref()
+    }
+
+    /// The initiator's new keys are current at once, since the response proved that the peer has them; the responder's
+    /// wait as next until the first data packet.
+    pub fn install(&mut self, keypair: Arc<Keypair>) -> Vec<Arc<Keypair>> {
+        let pushed_out = if keypair.initiator {
+            let former = self.current.replace(keypair);
+            if let Some(next) = self.next.take() {
+                [self.previous.replace(next), former]
+            } else {
+                [std::mem::replace(&mut self.previous, former), None]
+            }
+        } else {
+            [self.next.replace(keypair), self.previous.take()]
+        };
+        pushed_out.into_iter().flatten().collect()
+    }
+
+    /// Makes the next keypair the current one, if it is the one with that index.
+    pub fn promote(&mut self, local_index: u32) -> Option<Vec<Arc<Keypair>>> {
+        let next = self.next.take_if(|next| next.local_index == local_index)?;
+        let former = self.current.replace(next);
+        Some(
+            std::mem::replace(&mut self.previous, former)
+                .into_iter()
+                .collect(),
+        )
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) -> Vec<Arc<Keypair>> {
+        [self.previous.take(), self.current.take(), self.next.take()]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}
+
+#[cfg(test)]
+#[path = "../tests/unit/keypair.rs"]
+mod tests;

@@ -1,0 +1,101 @@
+//! The ioctls of TUN devices and of links.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use super::check;
+
+fn request(name: &str) -> libc::ifreq {
+    // SAFETY: an ifreq is made of integers and of a union of such; zero is a value of each.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name[..libc::IFNAMSIZ - 1]
+        .iter_mut()
+        .zip(name.bytes())
+    {
+        *to = from.cast_signed();
+    }
+    request
+}
+
+fn name_of(request: &libc::ifreq) -> String {
+    let bytes = request.ifr_name.iter().take_while(|&&byte| byte != 0);
+    String::from_utf8_lossy(&bytes.map(|byte| byte.cast_unsigned()).collect::<Vec<_>>())
+        .into_owned()
+}
+
+/// Makes a TUN device on an open /dev/net/tun and returns its name. EBUSY: a link of that name exists.
+pub fn create(tun: &File, name: &str) -> io::Result<String> {
+    let mut request = request(name);
+    request.ifr_ifru.ifru_flags =
+        (libc::IFF_TUN | libc::IFF_NO_PI | libc::IFF_TUN_EXCL) as libc::c_short;
+    // SAFETY: TUNSETIFF reads and writes one ifreq.
+    check(unsafe { libc::ioctl(tun.as_raw_fd(), libc::TUNSETIFF, &raw mut request) })?;
+    Ok(name_of(&request))
+}
+
+/// The name and flags of the device behind a TUN descriptor; EBADFD once it has none (any more).
+pub fn attached(tun: &File) -> io::Result<(String, libc::c_int)> {
+    let mut request = request("");
+    // SAFETY: TUNGETIFF writes one ifreq.
+    check(unsafe { libc::ioctl(tun.as_raw_fd(), libc::TUNGETIFF, &raw mut request) })?;
+    // SAFETY: the kernel has filled the flags.
+    let flags = libc::c_int::from(unsafe { request.ifr_ifru.ifru_flags });
+    Ok((name_of(&request), flags & 0xffff))
+}
+
+/// Takes an open descriptor that a caller hands over.
+pub fn adopt(descriptor: RawFd) -> io::Result<File> {
+    // SAFETY: F_GETFD only looks whether it is open.
+    check(unsafe { libc::fcntl(descriptor, libc::F_GETFD) })?;
+    // SAFETY: it is open, and by the interface's contract it is the engine's from now on.
+    Ok(unsafe { File::from_raw_fd(descriptor) })
+}
+
+/// Makes reads answer WouldBlock in place of waiting.
+pub fn set_nonblocking(descriptor: BorrowedFd) -> io::Result<()> {
+    let descriptor = descriptor.as_raw_fd();
+    // SAFETY: no memory is passed.
+    let flags = check(unsafe { libc::fcntl(descriptor, libc::F_GETFL) })?;
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::fcntl(descriptor, libc::F_SETFL, flags | libc::O_NONBLOCK) })?;
+    Ok(())
+}
+
+fn any_socket() -> io::Result<OwnedFd> {
+    // SAFETY: no memory is passed.
+    let socket =
+        check(unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) })?;
+    // SAFETY: the kernel has just given it to us, and nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(socket) })
+}
+
+/// The index of a link in this namespace.
+pub fn link_index(name: &str) -> io::Result<u32> {
+    let mut request = request(name);
+    // SAFETY: SIOCGIFINDEX reads and writes one ifreq.
+    check(unsafe {
+        libc::ioctl(
+            any_socket()?.as_raw_fd(),
+            libc::SIOCGIFINDEX,
+            &raw mut request,
+        )
+    })?;
+    // SAFETY: the kernel has filled the index.
+    Ok(unsafe { request.ifr_ifru.ifru_ifindex }.cast_unsigned())
+}
+
+/// Sets the MTU of a link in this namespace.
+pub fn set_mtu(name: &str, mtu_bytes: usize) -> io::Result<()> {
+    let mut request = request(name);
+    request.ifr_ifru.ifru_mtu = mtu_bytes as libc::c_int;
+    // SAFETY: SIOCSIFMTU reads one ifreq.
+    check(unsafe {
+        libc::ioctl(
+            any_socket()?.as_raw_fd(),
+            libc::SIOCSIFMTU,
+            &raw mut request,
+        )
+    })?;
+    Ok(())
+}

@@ -1,0 +1,157 @@
+// `podwire device IF`: a userspace WireGuard device as a process, in place of wireguard-go: the same arguments, environment,
+// socket and ways to end (a signal, its link deleted, its socket removed).
+//
+//   podwire device IF     parent: starts `device -f IF` detached, waits until it serves its socket or failed, passes that on
+//   podwire device -f IF  the device itself, until it ends
+
+import { spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import { realClock } from '../base/clock.ts'
+import { type ErrorCode, PodwireError, podwireError, reasonOf } from '../base/errors.ts'
+import { openEngine } from '../native/engine.ts'
+import { claimSocket, serveUapi } from '../wireguard/uapi-server.ts'
+import { UserspaceDevice } from '../wireguard/userspace-device.ts'
+
+/** Until `ip link set mtu` or wg-quick says better: a path of 1500 less IPv6, UDP and WireGuard headers. */
+const defaultMtuBytes = 1420
+
+export function define(command: Command): void {
+  command
+    .argument('<interface>', 'name of the network interface to create')
+    .option('-f, --foreground', 'stay in the foreground instead of becoming a daemon')
+    .addHelpText(
+      'after',
+      `
+Environment:
+  LOG_LEVEL=verbose|debug|error|silent  what is printed (error)
+  WG_PROCESS_FOREGROUND=1               the same as --foreground
+  WG_TUN_FD=N, WG_UAPI_FD=N             use an open TUN device, a listening socket
+  WG_TUN_NAME_FILE=FILE                 write the interface's name there
+
+It ends on SIGTERM and SIGINT, when the interface is deleted, and when /var/run/wireguard/IF.sock is removed.
+
+Examples:
+  podwire device wg0                              # a daemon; then: wg set wg0 …, ip link set wg0 up
+  LOG_LEVEL=verbose podwire device -f wg0         # see what it does
+  rm /var/run/wireguard/wg0.sock                  # end it`,
+    )
+    .action(async (name: string, options: { foreground?: boolean }) => {
+      checkName(name)
+      if (options.foreground || process.env.WG_PROCESS_FOREGROUND === '1') await runDevice(name)
+      else await startDaemon(name)
+    })
+}
+
+function checkName(name: string): void {
+  const fail = (reason: string) => podwireError('ERR_PODWIRE_NAME', { where: 'interface', text: name, reason })
+  if (name.length > 15) throw fail('it is longer than 15 characters')
+  if (!/^[a-zA-Z0-9_=+.-]+$/.test(name) || /^\.{1,2}$/.test(name)) {
+    throw fail('an interface name has letters, digits and _ = + . - only')
+  }
+}
+
+/** What the daemon tells the process that started it, once. */
+type Report = { readonly ready: true } | { readonly code: ErrorCode; readonly message: string; readonly hint: string }
+
+/** Becomes the device. Returns when it serves its socket; the process lives until it ends. */
+async function runDevice(name: string): Promise<void> {
+  try {
+    await openDevice(name)
+    report({ ready: true })
+  } catch (error) {
+    if (process.send === undefined || !(error instanceof PodwireError)) throw error
+    report({ code: error.code, message: error.message, hint: error.hint }) // the parent says it
+    process.exitCode = error.exitStatus
+  }
+}
+
+/** Over the channel to a waiting parent, if there is one; it does not outlive the report. */
+function report(message: Report): void {
+  process.send?.(message, () => process.disconnect())
+}
+
+async function openDevice(wanted: string): Promise<void> {
+  const log = logger(wanted)
+  const tunFd = descriptor('WG_TUN_FD')
+  const uapiFd = descriptor('WG_UAPI_FD')
+  if (uapiFd === undefined) await claimSocket(wanted)
+  const device = new UserspaceDevice({
+    openEngine: onEvents =>
+      openEngine({ name: wanted, mtuBytes: defaultMtuBytes, ...(tunFd !== undefined && { tunFd }), onEvents }),
+    clock: engine => realClock(() => engine.nowMs()),
+    log,
+    onEnd: () => end('the interface is gone'),
+  })
+  const { name } = device
+  const end = (why: string) => {
+    log('debug', `ending: ${why}`)
+    device.close()
+    server?.close()
+    process.exit(0) // connections and timers that are left have nothing to wait for
+  }
+  let server: Awaited<ReturnType<typeof serveUapi>> | undefined
+  try {
+    if (uapiFd === undefined && name !== wanted) await claimSocket(name)
+    server = await serveUapi({
+      device,
+      nameOrPath: name,
+      ...(uapiFd !== undefined && { fd: uapiFd }),
+      log,
+      onRemoved: () => end('the socket was removed'),
+    })
+    const nameFile = process.env.WG_TUN_NAME_FILE
+    if (nameFile) writeFileSync(nameFile, `${name}\n`)
+  } catch (error) {
+    device.close()
+    server?.close()
+    throw error
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end(signal))
+  log('debug', `serving ${name}`)
+}
+
+function descriptor(variable: string): number | undefined {
+  const text = process.env[variable]
+  if (!text) return undefined
+  if (!/^\d{1,9}$/.test(text)) {
+    throw podwireError('ERR_PODWIRE_USAGE', { what: `${variable} is not a file descriptor`, command: 'device' })
+  }
+  return Number(text)
+}
+
+/** Plain lines on standard output, as wireguard-go's; LOG_LEVEL says which. */
+function logger(name: string): (level: 'debug' | 'error', text: string) => void {
+  const level = process.env.LOG_LEVEL ?? 'error'
+  const shown = { verbose: ['debug', 'error'], debug: ['debug', 'error'], silent: [] as string[] }[level] ?? ['error']
+  return (kind, text) => {
+    if (shown.includes(kind)) console.log(`${kind.toUpperCase()}: (${name}) ${text}`)
+  }
+}
+
+/** Starts the device as a process of its own and returns when it serves its socket. Errors: the device's own. */
+async function startDaemon(name: string): Promise<void> {
+  const logged = !['', 'silent'].includes(process.env.LOG_LEVEL ?? '')
+  const output = logged ? 'inherit' : 'ignore'
+  const fds = { WG_TUN_FD: descriptor('WG_TUN_FD'), WG_UAPI_FD: descriptor('WG_UAPI_FD') }
+  const env: NodeJS.ProcessEnv = { ...process.env, WG_PROCESS_FOREGROUND: '1' }
+  const stdio: (number | 'ignore' | 'inherit' | 'ipc')[] = ['ignore', output, output, 'ipc']
+  for (const [variable, fd] of Object.entries(fds)) {
+    if (fd === undefined) continue
+    env[variable] = String(stdio.length)
+    stdio.push(fd)
+  }
+  const [main = ''] = process.argv.slice(1)
+  const child = spawn(process.execPath, [...process.execArgv, main, 'device', name], { detached: true, stdio, env })
+  const outcome = await new Promise<Report | string>(resolve => {
+    child.once('message', message => resolve(message as Report))
+    child.once('error', error => resolve(reasonOf(error)))
+    child.once('exit', (status, signal) => resolve(signal ?? `status ${status}`))
+  })
+  if (typeof outcome === 'string') {
+    const command = `podwire device -f ${name}`
+    throw podwireError('ERR_PODWIRE_COMMAND_FAILED', { command, status: outcome, output: 'it did not say why' })
+  }
+  if ('code' in outcome) throw new PodwireError(outcome.code, outcome.message, outcome.hint)
+  child.unref()
+}

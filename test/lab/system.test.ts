@@ -1,0 +1,434 @@
+// A host's state applied and observed again in a real namespace, and the leaks that its firewall must stop.
+//
+//   container --eth0 / pw0-- host --eth0-- outside        wg0 of the host is a link that leads nowhere: what it would
+//                              \--wg0                     encrypt is only counted. The Device behind it is in memory.
+
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { test } from 'node:test'
+import { formatPublicKey, type PublicKey } from '../../src/base/key.ts'
+import { Secret } from '../../src/base/secret.ts'
+import type { Device, DeviceChange, PeerState } from '../../src/model/device.ts'
+import type { HostState } from '../../src/model/host-state.ts'
+import { openLinks } from '../../src/native/link.ts'
+import { differenceOf } from '../../src/plan/difference.ts'
+import { applyChanges } from '../../src/system/apply.ts'
+import type { Host } from '../../src/system/host.ts'
+import { openNftables } from '../../src/system/nftables.ts'
+import { observeHost } from '../../src/system/observe.ts'
+import { type Scratch, until, withScratch } from './scratch.ts'
+
+const key = (n: number) => formatPublicKey(new Uint8Array(32).fill(n))
+
+/** A device that keeps what it is told, with the rule that an AllowedIP has one owner. */
+function memoryDevice(): Device & { requests: DeviceChange[] } {
+  const requests: DeviceChange[] = []
+  const peers = new Map<PublicKey, PeerState>()
+  let listenPort = 0
+  return {
+    requests,
+    get: async () => ({
+      privateKey: new Secret(new Uint8Array(32).fill(1)),
+      listenPort,
+      fwmark: 0,
+      peers: [...peers.values()],
+    }),
+    async set(change) {
+      requests.push(change)
+      listenPort = change.listenPort ?? listenPort
+      for (const { publicKey, remove, updateOnly, allowedIps = [], removeAllowedIps = [], ...parts } of change.peers ??
+        []) {
+        const known = peers.get(publicKey)
+        if (remove || (updateOnly && known === undefined)) {
+          peers.delete(publicKey)
+          continue
+        }
+        for (const [other, state] of peers) {
+          peers.set(other, { ...state, allowedIps: state.allowedIps.filter(cidr => !allowedIps.includes(cidr)) })
+        }
+        const { endpoint = known?.endpoint, persistentKeepaliveSeconds = known?.persistentKeepaliveSeconds ?? 0 } =
+          parts
+        peers.set(publicKey, {
+          publicKey,
+          ...(endpoint !== undefined && { endpoint }),
+          txBytes: 0n,
+          rxBytes: 0n,
+          persistentKeepaliveSeconds,
+          allowedIps: [...(known?.allowedIps ?? []), ...allowedIps].filter(cidr => !removeAllowedIps.includes(cidr)),
+        })
+      }
+    },
+  }
+}
+
+function hostIn({ path }: Scratch): Host & { device: ReturnType<typeof memoryDevice> } {
+  return {
+    deviceName: 'wg0',
+    device: memoryDevice(),
+    links: openLinks(path),
+    nftables: openNftables(path),
+    clock: { wallMs: Date.now },
+    publicKeyOf: () => key(9),
+  }
+}
+
+const full: HostState = {
+  device: {
+    name: 'wg0',
+    mtuBytes: 1420,
+    listenPort: 51820,
+    publicKey: key(9),
+    peers: [
+      {
+        publicKey: key(2),
+        endpoint: '198.51.100.2:51820',
+        persistentKeepaliveSeconds: 25,
+        allowedIps: ['10.99.2.0/24'],
+      },
+      { publicKey: key(3), persistentKeepaliveSeconds: 0, allowedIps: ['10.99.3.0/24', 'fd99:0:0:3::/64'] },
+    ],
+  },
+  addresses: ['10.99.1.1/32', 'fd99:0:0:1::1/128'],
+  routes: [
+    { destination: '10.99.0.0/16', type: 'unreachable', metric: 4294967295 },
+    { destination: 'fd99::/48', type: 'unreachable', metric: 4294967295 },
+    { destination: '192.168.77.0/24', type: 'unreachable', metric: 4294967295 },
+    { destination: '10.99.2.0/24', type: 'unicast', device: 'wg0', metric: 1024, mtuBytes: 1380, source: '10.99.1.1' },
+    { destination: '10.99.3.0/24', type: 'unicast', device: 'wg0', metric: 1024, source: '10.99.1.1' },
+    { destination: 'fd99:0:0:3::/64', type: 'unicast', device: 'wg0', metric: 1024, source: 'fd99:0:0:1::1' },
+  ],
+  firewall: { device: 'wg0', overlay: ['10.99.0.0/16', 'fd99::/48'], shares: ['192.168.77.0/24', 'fd77::/64'] },
+}
+
+async function bring(host: Host, desired: HostState): Promise<string[]> {
+  const changes = differenceOf(desired, await observeHost(host))
+  await applyChanges(host, changes)
+  return changes.map(({ kind }) => kind)
+}
+
+interface NftRule {
+  chain: string
+  handle: number
+  expr: ({ counter?: { packets: number } } & Record<string, unknown>)[]
+}
+
+async function rulesOf(scratch: Scratch): Promise<NftRule[]> {
+  const { nftables } = JSON.parse(await scratch.run('nft -j list table inet podwire'))
+  return nftables.flatMap((entry: { rule?: NftRule }) => (entry.rule ? [entry.rule] : []))
+}
+
+/** The packets that the rules of a chain dropped; only of the rules that have `text` in them, if it is given. */
+async function dropped(scratch: Scratch, chain: string, text = ''): Promise<number> {
+  const rules = (await rulesOf(scratch)).filter(rule => rule.chain === chain && JSON.stringify(rule).includes(text))
+  return rules.flatMap(({ expr }) => expr.map(({ counter }) => counter?.packets ?? 0)).reduce((a, b) => a + b, 0)
+}
+
+test('system: a state applied is the state observed, and from there each change is one change', () =>
+  withScratch(['host'], async ({ host: scratch }) => {
+    await scratch.addLink('wg0')
+    const host = hostIn(scratch)
+    await bring(host, full)
+    assert.deepEqual(differenceOf(full, await observeHost(host)), [])
+    assert.deepEqual(await bring(host, full), [], 'nothing is done twice')
+    assert.equal(host.device.requests.length, 2, 'the port, and all peers in one request')
+
+    const handles = async () => (await rulesOf(scratch)).map(({ chain, handle }) => `${chain} ${handle}`)
+    const before = await handles()
+    const { device, routes, firewall } = full
+    const [second, third] = device.peers
+    assert.ok(second && third)
+    const steps: [string, HostState, string[]][] = [
+      [
+        'a share more',
+        { ...full, firewall: { ...firewall, shares: [...firewall.shares, '172.20.0.0/16'] } },
+        ['firewall'],
+      ],
+      ['a share less', full, ['firewall']],
+      ['a wider share', { ...full, firewall: { ...firewall, shares: ['192.168.0.0/16', 'fd77::/64'] } }, ['firewall']],
+      ['a narrower share', full, ['firewall']],
+      ['an address more', { ...full, addresses: [...full.addresses, '10.99.1.254/32'] }, ['addAddress']],
+      ['an address less', full, ['removeAddress']],
+      ['a route less', { ...full, routes: routes.slice(0, 5) }, ['removeRoute']],
+      ['a route more', full, ['putRoute']],
+      ['an unreachable route less', { ...full, routes: routes.slice(1) }, ['removeRoute']],
+      ['an unreachable route more', full, ['putRoute']],
+      [
+        'another route MTU',
+        { ...full, routes: routes.map(r => (r.mtuBytes ? { ...r, mtuBytes: 1300 } : r)) },
+        ['putRoute'],
+      ],
+      ['the first route MTU', full, ['putRoute']],
+      ['another MTU', { ...full, device: { ...device, mtuBytes: 1280 } }, ['link']],
+      ['the first MTU', full, ['link']],
+      ['a peer less', { ...full, device: { ...device, peers: [second] } }, ['peer']],
+      ['a peer more', full, ['peer']],
+      [
+        'an AllowedIP moved',
+        {
+          ...full,
+          device: {
+            ...device,
+            peers: [
+              { ...second, allowedIps: ['10.99.2.0/24', '10.99.3.0/24'] },
+              { ...third, allowedIps: ['fd99:0:0:3::/64'] },
+            ],
+          },
+        },
+        ['peer'],
+      ],
+      ['and back', full, ['peer']],
+    ]
+    for (const [name, desired, kinds] of steps) {
+      assert.deepEqual(await bring(host, desired), kinds, name)
+      assert.deepEqual(differenceOf(desired, await observeHost(host)), [], name)
+      assert.deepEqual(await handles(), before, `${name}: the rules stay`)
+    }
+
+    await scratch.ip('link set wg0 down')
+    assert.deepEqual((await bring(host, full))[0], 'link', 'a link that went down is brought up, its routes put back')
+    assert.deepEqual(differenceOf(full, await observeHost(host)), [])
+    const { publicKey, ...keyless } = device
+    const nothing = {
+      device: { ...keyless, peers: [] },
+      addresses: [],
+      routes: [],
+      firewall: { ...firewall, overlay: [], shares: [] },
+    }
+    await bring(host, nothing)
+    assert.deepEqual(differenceOf(nothing, await observeHost(host)), [])
+    await scratch.ip('link delete wg0')
+    await assert.rejects(observeHost(host), { code: 'ERR_PODWIRE_SYSTEM', message: /link wg0: No such device/ })
+    host.links.close()
+  }))
+
+test('system: what was done to the table by hand is found and put in order, once', () =>
+  withScratch(['host'], async ({ host: scratch }) => {
+    await scratch.addLink('wg0')
+    const host = hostIn(scratch)
+    await bring(host, full)
+    const [first] = await rulesOf(scratch)
+    const deeds: [string, string, number][] = [
+      ['a rule removed', `delete rule inet podwire ${first?.chain} handle ${first?.handle}`, 1],
+      ['a rule added', 'insert rule inet podwire forward accept', 1],
+      ['a chain flushed', 'flush chain inet podwire output', 1],
+      ['the table removed', 'delete table inet podwire', 1],
+      ['everything flushed', 'flush ruleset', 1],
+      ['an element removed', 'delete element inet podwire overlay4 { 10.99.0.0/16 }', 1],
+      ['an element added', 'add element inet podwire shares4 { 10.8.0.0/16 }', 1],
+      ['a range added', 'add element inet podwire shares4 { 10.8.0.1-10.8.0.6 }', 1],
+    ]
+    for (const [name, deed, count] of deeds) {
+      await scratch.run('nft -f -', deed)
+      assert.deepEqual(await bring(host, full), Array(count).fill('firewall'), name)
+      assert.deepEqual(differenceOf(full, await observeHost(host)), [], name)
+    }
+    const before = await rulesOf(scratch)
+    await assert.rejects(host.nftables.run('flush table inet podwire\nnonsense\n'), {
+      code: 'ERR_PODWIRE_COMMAND_FAILED',
+    })
+    assert.deepEqual(await rulesOf(scratch), before, 'a transaction with an error changes nothing')
+    await scratch.run('nft -f -', 'table inet other { chain c { }; }')
+    await bring(host, { ...full, firewall: { ...full.firewall, device: 'wg1' } })
+    assert.match(await scratch.run('nft list tables'), /table inet other/)
+    host.links.close()
+  }))
+
+type Place = 'host' | 'outside' | 'container'
+
+/** Wires the drawing above, with the host's state applied. */
+async function wire({ host, outside, container }: Record<Place, Scratch>): Promise<Host> {
+  await host.addLink('wg0')
+  await host.run('sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1')
+  await host.ip(`link add eth0 type veth peer name eth0 netns ${outside.name}`)
+  await host.ip(`link add pw0 type veth peer name eth0 netns ${container.name}`)
+  const lines: Record<Place, string[]> = {
+    host: [
+      'link set eth0 up',
+      'link set pw0 up',
+      'addr add 192.0.2.1/24 dev eth0',
+      'addr add 2001:db8::1/64 dev eth0',
+      'addr add fe80::1/64 dev pw0',
+      'route add default via 192.0.2.9',
+      '-6 route add default via 2001:db8::9',
+      'route add 10.99.1.2/32 dev pw0',
+      '-6 route add fd99:0:0:1::2/128 dev pw0',
+    ],
+    outside: [
+      'link set eth0 up',
+      'addr add 192.0.2.9/24 dev eth0',
+      'addr add 2001:db8::9/64 dev eth0',
+      'route add default via 192.0.2.1',
+      '-6 route add default via 2001:db8::1',
+    ],
+    container: [
+      'link set eth0 up',
+      'addr add 10.99.1.2/32 dev eth0',
+      'addr add fd99:0:0:1::2/128 dev eth0',
+      'addr add fe80::2/64 dev eth0',
+      'route add default via 10.99.1.1 dev eth0 onlink',
+      '-6 route add default via fe80::1 dev eth0',
+    ],
+  }
+  for (const [place, commands] of Object.entries(lines)) {
+    for (const command of commands) await { host, outside, container }[place as Place].ip(command)
+  }
+  const opened = hostIn(host)
+  await bring(opened, full)
+  return opened
+}
+
+/** One echo request; whether it was answered. */
+function ping({ name }: Scratch, to: string, ...options: string[]): boolean {
+  return spawnSync('ip', ['netns', 'exec', name, 'ping', '-n', '-q', '-c1', '-W0.3', ...options, to]).status === 0
+}
+
+const overlayTargets = ['10.99.5.9', 'fd99:0:0:5::9', '192.168.77.9', 'fd77::9']
+
+/** Counts, outside, what has an address of the network in it. */
+async function countLeaks(outside: Scratch): Promise<() => Promise<number>> {
+  const matches = ['ip daddr { 10.99.0.0/16, 192.168.77.0/24 }', 'ip6 daddr { fd99::/48, fd77::/64 }']
+  const rules = matches.map(match => `${match} counter name leaked;`).join(' ')
+  const chain = `chain c { type filter hook prerouting priority -400; ${rules} }`
+  await outside.run('nft -f -', `table inet count { counter leaked { }; ${chain}; }`)
+  return async () => {
+    const { nftables } = JSON.parse(await outside.run('nft -j list counters table inet count'))
+    return nftables.find((entry: { counter?: unknown }) => entry.counter).counter.packets
+  }
+}
+
+test('system: planted routes leak nothing, forwarded, of the host itself, or redirected; without the table they do', () =>
+  withScratch(['host', 'outside', 'container'], async places => {
+    const { host, outside, container } = places
+    const opened = await wire(places)
+    const leaked = await countLeaks(outside)
+    for (const [source, to] of [
+      [container, '192.0.2.1'],
+      [container, '2001:db8::1'],
+      [host, '192.0.2.9'],
+      [host, '2001:db8::9'],
+    ] as const) {
+      assert.ok(ping(source, to), `${source.name} reaches ${to}`)
+    }
+    assert.equal(await leaked(), 0)
+    for (const target of overlayTargets)
+      await host.ip(`route add ${target} via ${target.includes(':') ? '2001:db8::9' : '192.0.2.9'}`)
+    const redirects = overlayTargets.map((target, i) =>
+      target.includes(':')
+        ? `ip6 daddr 2001:db8:f::${i} dnat ip6 to ${target}`
+        : `ip daddr 203.0.113.${i} dnat ip to ${target}`,
+    )
+    const hooks = ['prerouting', 'output'].map(
+      hook => `chain ${hook} { type nat hook ${hook} priority -100; ${redirects.join('; ')}; }`,
+    )
+    await host.run('nft -f -', `table inet nat { ${hooks.join('; ')}; }`)
+
+    const attempts = overlayTargets.flatMap((target, i): [Scratch, string, string][] => {
+      const redirected = target.includes(':') ? `2001:db8:f::${i}` : `203.0.113.${i}`
+      return [container, host].flatMap((source): [Scratch, string, string][] => [
+        [source, target, target],
+        [source, redirected, `${redirected}, redirected to ${target}`],
+      ])
+    })
+    for (const [source, to, name] of attempts) {
+      const before = await dropped(host, 'leaving')
+      ping(source, to, '-W0.05')
+      await until(`${source.name} to ${name} is dropped`, async () => (await dropped(host, 'leaving')) > before)
+      assert.equal(await leaked(), 0, `${source.name} to ${name} leaked`)
+    }
+
+    // The counter can count, and the routes would lead there: each attempt leaks once the table is gone.
+    await host.run('nft delete table inet podwire')
+    for (const [source, to, name] of attempts) {
+      const before = await leaked()
+      ping(source, to, '-W0.05')
+      await until(`${source.name} to ${name} leaks without the table`, async () => (await leaked()) > before)
+    }
+    opened.links.close()
+  }))
+
+test('system: what this host redirects to the network leaves by the device, though its first route was another', () =>
+  withScratch(['host', 'outside', 'container'], async places => {
+    const { host } = places
+    const opened = await wire(places)
+    const rules = 'ip daddr 203.0.113.1 dnat ip to 10.99.2.9; ip6 daddr 2001:db8:f::1 dnat ip6 to fd99:0:0:3::9'
+    await host.run('nft -f -', `table inet nat { chain output { type nat hook output priority -100; ${rules}; }; }`)
+    await host.ip('neigh add 10.99.2.9 lladdr 02:00:00:00:00:09 dev wg0')
+    await host.ip('neigh add fd99:0:0:3::9 lladdr 02:00:00:00:00:09 dev wg0')
+    const sent = async () =>
+      ((await host.ip('-s -j link show wg0')) as { stats64: { tx: { packets: number } } }[])[0]?.stats64.tx.packets ?? 0
+    for (const to of ['203.0.113.1', '2001:db8:f::1']) {
+      const [before, drops] = [await sent(), await dropped(host, 'leaving')]
+      ping(host, to)
+      await until(`${to} leaves by the device`, async () => (await sent()) > before)
+      assert.equal(await dropped(host, 'leaving'), drops)
+    }
+    opened.links.close()
+  }))
+
+test('system: a container speaks only from its own addresses, and only the device brings the network in', () =>
+  withScratch(['host', 'outside', 'container'], async places => {
+    const { host, outside, container } = places
+    const opened = await wire(places)
+    for (const cidr of ['10.99.1.77/32', '10.99.2.77/32', '192.0.2.77/32', 'fd99:0:0:1::77/128', '2001:db8::77/128']) {
+      await container.ip(`addr add ${cidr} dev lo`)
+    }
+    for (const cidr of ['10.99.2.66/32', '192.168.77.66/32', 'fd99:0:0:2::66/128', 'fd77::66/128']) {
+      await outside.ip(`addr add ${cidr} dev lo`)
+    }
+    const fine: [Scratch, string, string][] = [
+      [container, '10.99.1.2', '192.0.2.1'],
+      [container, 'fd99:0:0:1::2', '2001:db8::1'],
+      [outside, '192.0.2.9', '192.0.2.1'],
+      [outside, '2001:db8::9', '2001:db8::1'],
+      [host, '10.99.1.1', '10.99.1.2'],
+      [host, 'fd99:0:0:1::1', 'fd99:0:0:1::2'],
+    ]
+    const spoofed: [Scratch, string, string, string][] = [
+      [container, '10.99.1.77', '192.0.2.1', 'container'],
+      [container, '10.99.2.77', '192.0.2.1', 'container'],
+      [container, '192.0.2.77', '192.0.2.1', 'container'],
+      [container, 'fd99:0:0:1::77', '2001:db8::1', 'container'],
+      [container, '2001:db8::77', '2001:db8::1', 'container'],
+      [container, 'eth0', 'fe80::1%eth0', 'container'],
+      [outside, '10.99.2.66', '192.0.2.1', 'arriving'],
+      [outside, '192.168.77.66', '192.0.2.1', 'arriving'],
+      [outside, 'fd99:0:0:2::66', '2001:db8::1', 'arriving'],
+      [outside, 'fd77::66', '2001:db8::1', 'arriving'],
+    ]
+    for (const [source, from, to] of fine) assert.ok(ping(source, to, '-I', from), `${from} to ${to}`)
+    const drops = async () => (await dropped(host, 'container')) + (await dropped(host, 'arriving'))
+    assert.equal(await drops(), 0)
+    for (const [source, from, to, chain] of spoofed) {
+      const before = await dropped(host, chain)
+      assert.equal(ping(source, to, '-W0.05', '-I', from), false, `${from} to ${to}`)
+      await until(`${from} to ${to} is dropped in ${chain}`, async () => (await dropped(host, chain)) > before)
+    }
+    // From 0.0.0.0, as a host without an address: the container is told nothing and asks everyone.
+    await container.ip('-4 addr flush dev eth0')
+    await container.ip('-4 addr flush dev lo')
+    await container.ip('route add 255.255.255.255/32 dev eth0')
+    const script = `const socket = (await import('node:dgram')).createSocket('udp4')
+      socket.bind(68, () => { socket.setBroadcast(true); socket.send('x', 67, '255.255.255.255', () => socket.close()) })`
+    await container.run(`${process.execPath} --input-type=module -`, script)
+    await until('0.0.0.0 is dropped', async () => (await dropped(host, 'container', '0.0.0.0')) > 0)
+    for (const [source, from, to] of fine.slice(2, 4)) assert.ok(ping(source, to, '-I', from), `${from} to ${to} still`)
+    opened.links.close()
+  }))
+
+test('system: forwarding is prepared once, and only links that took router advertisements go on taking them', () =>
+  withScratch(['host'], async ({ host }) => {
+    for (const name of ['wg0', 'pw0', 'eth0', 'eth1']) await host.addLink(name)
+    await host.run('sysctl -qw net.ipv6.conf.eth1.accept_ra=0 net.ipv4.conf.all.rp_filter=1')
+    const url = new URL('../../src/system/sysctl.js', import.meta.url).href
+    const script = `import { prepareForwarding } from '${url}'
+      console.log(JSON.stringify([await prepareForwarding('wg0'), await prepareForwarding('wg0')]))`
+    const [first, again] = JSON.parse(await host.run(`${process.execPath} --input-type=module -`, script))
+    const ends = ['eth0', 'eth0-end', 'eth1-end', 'wg0-end'].map(name => `ipv6/conf/${name}/accept_ra=2`)
+    const rest = ['ipv4/conf/wg0/rp_filter=2', 'ipv4/ip_forward=1', 'ipv6/conf/all/forwarding=1']
+    assert.deepEqual(first.sort(), [...rest, ...ends].sort())
+    assert.deepEqual(again, [])
+    const values = await host.run(
+      'sysctl -n net.ipv4.ip_forward net.ipv6.conf.all.forwarding net.ipv6.conf.pw0.accept_ra',
+    )
+    assert.equal(values, '1\n1\n1\n')
+  }))

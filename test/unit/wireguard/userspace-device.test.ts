@@ -1,0 +1,350 @@
+// The device over engines without packets: what it makes of changes and events, and two of them shaking hands.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { FakeClock } from '../../../src/base/clock.ts'
+import type { PublicKey } from '../../../src/base/key.ts'
+import type { Secret } from '../../../src/base/secret.ts'
+import type { PeerState } from '../../../src/model/device.ts'
+import { generatePresharedKey, generatePrivateKey, publicKeyOf } from '../../../src/wireguard/keys.ts'
+import { UserspaceDevice } from '../../../src/wireguard/userspace-device.ts'
+import { FakeEngine } from './fake-engine.ts'
+
+interface Side {
+  readonly device: UserspaceDevice
+  readonly engine: FakeEngine
+  readonly privateKey: Secret
+  readonly publicKey: PublicKey
+  readonly log: string[]
+  ended: boolean
+}
+
+function makeSide(clock: FakeClock, firstIndex: number): Side {
+  const privateKey = generatePrivateKey()
+  const log: string[] = []
+  let opened: FakeEngine | undefined
+  const device = new UserspaceDevice({
+    openEngine: onEvents => {
+      opened = new FakeEngine(onEvents, () => clock.nowMs(), firstIndex)
+      return opened
+    },
+    clock: () => clock,
+    log: (_, text) => log.push(text),
+    onEnd: () => {
+      side.ended = true
+    },
+  })
+  assert.ok(opened)
+  const side: Side = { device, engine: opened, privateKey, publicKey: publicKeyOf(privateKey), log, ended: false }
+  return side
+}
+
+/** Two devices that know each other, up, messages of each arriving at the other at once. */
+async function makePair(presharedKeys: [Secret | undefined, Secret | undefined] = [undefined, undefined]) {
+  const clock = new FakeClock()
+  const a = makeSide(clock, 100)
+  const b = makeSide(clock, 200)
+  for (const [side, other, psk, address] of [
+    [a, b, presharedKeys[0], '10.0.0.2:51820'],
+    [b, a, presharedKeys[1], '10.0.0.1:51820'],
+  ] as const) {
+    const peer = { publicKey: other.publicKey, endpoint: address, ...(psk && { presharedKey: psk }) }
+    await side.device.set({ privateKey: side.privateKey, peers: [peer] })
+    side.engine.say({ kind: 'linkUp' })
+    other.engine.deliver = message => side.engine.arrive(message, side === a ? '10.0.0.2:51820' : '10.0.0.1:51820')
+  }
+  return { clock, a, b }
+}
+
+function keypairsOf(side: Side, other: Side) {
+  return side.engine.peer(other.publicKey).keypairs
+}
+
+async function peerOf(side: Side, other: Side): Promise<PeerState> {
+  const found = (await side.device.get()).peers.find(peer => peer.publicKey === other.publicKey)
+  assert.ok(found)
+  return found
+}
+
+const hex = (bytes: Uint8Array | undefined): string | undefined => bytes && Buffer.from(bytes).toString('hex')
+const wanted = (side: Side, other: Side) =>
+  side.engine.say({ kind: 'handshakeWanted', peer: side.engine.peer(other.publicKey).id })
+
+for (const withPsk of [false, true]) {
+  test(`device: a wanted handshake gives both sides one keypair, ${withPsk ? 'with' : 'without'} preshared key`, async () => {
+    const psk = withPsk ? generatePresharedKey() : undefined
+    const { clock, a, b } = await makePair([psk, psk])
+    wanted(a, b)
+    clock.advance(0)
+    const [one, ...others] = keypairsOf(a, b)
+    const [two] = keypairsOf(b, a)
+    assert.ok(one && two)
+    assert.equal(others.length, 0)
+    assert.equal(hex(one.sendKey), hex(two.receiveKey))
+    assert.deepEqual([one.localIndex, one.remoteIndex], [two.remoteIndex, two.localIndex])
+    assert.deepEqual([one.initiator, two.initiator], [true, false])
+    assert.equal((await peerOf(a, b)).lastHandshakeMs, clock.wallMs())
+    assert.equal((await peerOf(b, a)).lastHandshakeMs, undefined, 'the responder waits for data')
+    b.engine.say({ kind: 'confirmed', peer: b.engine.peer(a.publicKey).id, localIndex: two.localIndex })
+    assert.equal((await peerOf(b, a)).lastHandshakeMs, clock.wallMs())
+  })
+}
+
+test('device: different preshared keys give the initiator no keypair', async () => {
+  const { clock, a, b } = await makePair([generatePresharedKey(), undefined])
+  wanted(a, b)
+  clock.advance(1000)
+  assert.equal(keypairsOf(a, b).length, 0)
+})
+
+test('device: both start at once, and each completes what it started', async () => {
+  const { clock, a, b } = await makePair()
+  const held: (() => void)[] = []
+  for (const side of [a, b]) {
+    const deliver = side.engine.deliver
+    side.engine.deliver = message => held.push(() => deliver?.(message))
+  }
+  wanted(a, b)
+  wanted(b, a)
+  while (held.length > 0) {
+    for (const run of held.splice(0)) run()
+    clock.advance(0)
+  }
+  for (const [side, other] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    const sends = keypairsOf(side, other).findLast(({ initiator }) => initiator)
+    assert.ok(sends, 'it may send at once')
+    assert.ok(keypairsOf(other, side).some(({ receiveKey }) => hex(receiveKey) === hex(sends.sendKey)))
+  }
+})
+
+test('device: a replayed initiation is not answered; one within 20 ms is not either', async () => {
+  const { clock, a, b } = await makePair()
+  wanted(a, b)
+  clock.advance(100)
+  const [initiation] = a.engine.sent
+  assert.ok(initiation)
+  b.engine.arrive(initiation, '10.0.0.1:51820')
+  clock.advance(100)
+  assert.equal(keypairsOf(b, a).length, 1)
+  assert.ok(b.log.some(line => line.includes('replayed')))
+})
+
+test('device: initiations that come less than 20 ms apart are not answered', async () => {
+  const { clock, a, b } = await makePair()
+  b.engine.deliver = undefined // no response comes
+  wanted(a, b)
+  clock.advance(6000)
+  clock.advance(0)
+  const [first, second] = a.engine.sent
+  assert.ok(first && second)
+  const c = makeSide(clock, 300)
+  await c.device.set({ privateKey: b.privateKey, peers: [{ publicKey: a.publicKey }] })
+  c.engine.say({ kind: 'linkUp' })
+  c.engine.arrive(first, '10.0.0.1:1')
+  clock.advance(10)
+  c.engine.arrive(second, '10.0.0.1:1')
+  clock.advance(0)
+  assert.equal(keypairsOf(c, a).length, 1)
+  assert.ok(c.log.some(line => line.includes('too fast')))
+})
+
+test('device: an authentic initiation or response from elsewhere moves the endpoint; anything else does not', async () => {
+  const { clock, a, b } = await makePair()
+  a.engine.deliver = message => b.engine.arrive(message, '192.0.2.9:7')
+  b.engine.deliver = message => a.engine.arrive(message, '[2001:db8::5]:8')
+  const garbage = new Uint8Array(148)
+  garbage[0] = 1
+  b.engine.arrive(garbage, '6.6.6.6:6')
+  clock.advance(0)
+  assert.equal((await peerOf(b, a)).endpoint, '10.0.0.1:51820')
+  wanted(a, b)
+  clock.advance(0)
+  assert.equal((await peerOf(b, a)).endpoint, '192.0.2.9:7')
+  assert.equal((await peerOf(a, b)).endpoint, '[2001:db8::5]:8')
+})
+
+test('device: a new private key ends sessions; the same key again does not', async () => {
+  const { clock, a, b } = await makePair()
+  wanted(a, b)
+  clock.advance(0)
+  await a.device.set({ privateKey: a.privateKey.copy() })
+  assert.equal(keypairsOf(a, b).length, 1)
+  await a.device.set({ privateKey: generatePrivateKey() })
+  assert.equal(keypairsOf(a, b).length, 0)
+  await a.device.set({ privateKey: null })
+  assert.equal(a.engine.publicKey, null)
+  assert.equal((await a.device.get()).privateKey, undefined)
+  wanted(a, b)
+  clock.advance(100_000)
+})
+
+test('device: a peer with our own key is ignored, and goes when the key becomes ours', async () => {
+  const { a, b } = await makePair()
+  await a.device.set({ peers: [{ publicKey: a.publicKey, allowedIps: ['10.0.0.0/8'] }] })
+  assert.equal((await a.device.get()).peers.length, 1)
+  await a.device.set({ privateKey: b.privateKey })
+  assert.deepEqual((await a.device.get()).peers, [])
+})
+
+test('device: what set says, get repeats', async () => {
+  const { a, b } = await makePair()
+  const psk = generatePresharedKey()
+  await a.device.set({
+    listenPort: 51820,
+    fwmark: 66,
+    peers: [
+      {
+        publicKey: b.publicKey,
+        presharedKey: psk,
+        endpoint: '192.0.2.1:5',
+        persistentKeepaliveSeconds: 25,
+        allowedIps: ['10.1.0.0/16', 'fd00::/64'],
+      },
+    ],
+  })
+  const state = await a.device.get()
+  assert.deepEqual([state.listenPort, state.fwmark, hex(state.privateKey?.bytes)], [51820, 66, hex(a.privateKey.bytes)])
+  const { presharedKey, ...peer } = await peerOf(a, b)
+  assert.equal(hex(presharedKey?.bytes), hex(psk.bytes))
+  assert.deepEqual(peer, {
+    publicKey: b.publicKey,
+    endpoint: '192.0.2.1:5',
+    txBytes: 0n,
+    rxBytes: 0n,
+    persistentKeepaliveSeconds: 25,
+    allowedIps: ['10.1.0.0/16', 'fd00::/64'],
+  })
+  await a.device.set({ peers: [{ publicKey: b.publicKey, presharedKey: null, removeAllowedIps: ['fd00::/64'] }] })
+  assert.equal((await peerOf(a, b)).presharedKey, undefined)
+  assert.deepEqual((await peerOf(a, b)).allowedIps, ['10.1.0.0/16'])
+  await a.device.set({ peers: [{ publicKey: b.publicKey, replaceAllowedIps: true, allowedIps: ['10.2.0.0/16'] }] })
+  assert.deepEqual((await peerOf(a, b)).allowedIps, ['10.2.0.0/16'])
+  const stranger = publicKeyOf(generatePrivateKey())
+  await a.device.set({ peers: [{ publicKey: stranger, updateOnly: true, allowedIps: ['10.3.0.0/16'] }] })
+  assert.equal((await a.device.get()).peers.length, 1)
+  await a.device.set({ replacePeers: true, peers: [{ publicKey: stranger }] })
+  assert.deepEqual(
+    (await a.device.get()).peers.map(({ publicKey }) => publicKey),
+    [stranger],
+  )
+  await a.device.set({ peers: [{ publicKey: stranger, remove: true }] })
+  assert.deepEqual((await a.device.get()).peers, [])
+})
+
+test('device: a port in use is refused, up or down, and what came before in the change stays', async () => {
+  for (const up of [true, false]) {
+    const { a } = await makePair()
+    if (!up) a.engine.say({ kind: 'linkDown' })
+    a.engine.takenPort = 51820
+    const other = generatePrivateKey()
+    await assert.rejects(a.device.set({ privateKey: other, listenPort: 51820, fwmark: 1 }), {
+      code: 'ERR_PODWIRE_PORT_IN_USE',
+    })
+    const state = await a.device.get()
+    assert.equal(hex(state.privateKey?.bytes), hex(other.bytes))
+    assert.equal(state.fwmark, 0)
+    assert.equal(state.listenPort, 40000)
+  }
+})
+
+test('device: keepalive from 0 to n sends one at once, and after the link comes up', async () => {
+  const { a, b } = await makePair()
+  const { id } = a.engine.peer(b.publicKey)
+  a.engine.calls = []
+  await a.device.set({ peers: [{ publicKey: b.publicKey, persistentKeepaliveSeconds: 25 }] })
+  assert.deepEqual(a.engine.calls, [`sendKeepalive ${id}`])
+  a.engine.say({ kind: 'linkDown' })
+  a.engine.calls = []
+  a.engine.say({ kind: 'linkUp' })
+  assert.deepEqual(a.engine.calls, [`sendKeepalive ${id}`])
+})
+
+test('device: a link that is down has no sockets, sessions or timers; up again it has the same port', async () => {
+  const { clock, a, b } = await makePair()
+  await a.device.set({ listenPort: 7777 })
+  wanted(a, b)
+  clock.advance(0)
+  a.engine.say({ kind: 'linkDown' })
+  assert.equal(a.engine.boundPort, undefined)
+  assert.equal(keypairsOf(a, b).length, 0)
+  assert.equal((await a.device.get()).listenPort, 7777)
+  a.engine.sent = []
+  wanted(a, b)
+  clock.advance(600_000)
+  assert.equal(a.engine.sent.length, 0)
+  a.engine.say({ kind: 'linkUp' })
+  assert.equal(a.engine.boundPort, 7777)
+  wanted(a, b)
+  clock.advance(0)
+  assert.equal(a.engine.sent.length, 1)
+})
+
+test('device: a handshake given up drops what was staged; a late response is not taken', async () => {
+  const { clock, a, b } = await makePair()
+  b.engine.deliver = undefined
+  const { id } = a.engine.peer(b.publicKey)
+  wanted(a, b)
+  clock.advance(89_000)
+  a.engine.calls = []
+  clock.advance(1000)
+  assert.deepEqual(a.engine.calls, [`dropStaged ${id}`, `askAgain ${id}`])
+  const response = b.engine.sent.at(-1)
+  assert.ok(response)
+  a.engine.arrive(response, '10.0.0.2:51820')
+  clock.advance(0)
+  assert.equal(keypairsOf(a, b).length, 0)
+})
+
+test('device: keys are wiped 540 s after the handshake', async () => {
+  const { clock, a, b } = await makePair()
+  wanted(a, b)
+  clock.advance(539_999)
+  assert.equal(keypairsOf(a, b).length, 1)
+  clock.advance(1)
+  assert.equal(keypairsOf(a, b).length, 0)
+})
+
+test('device: a deleted link ends it; closing removes the peers and closes the engine', async () => {
+  const { clock, a, b } = await makePair()
+  wanted(a, b)
+  a.engine.say({ kind: 'linkGone' })
+  assert.ok(a.ended)
+  a.device.close()
+  a.device.close()
+  assert.equal(a.engine.peers.size, 0)
+  assert.deepEqual(
+    a.engine.calls.filter(call => call === 'close'),
+    ['close'],
+  )
+  clock.advance(1_000_000)
+})
+
+test('device: a peer removed in the middle of a handshake leaves nothing that runs', async () => {
+  const { clock, a, b } = await makePair()
+  b.engine.deliver = undefined
+  wanted(a, b)
+  await a.device.set({ peers: [{ publicKey: b.publicKey, remove: true }] })
+  a.engine.say(
+    { kind: 'handshakeWanted', peer: 0 },
+    { kind: 'active', peer: 0 },
+    { kind: 'confirmed', peer: 0, localIndex: 1 },
+  )
+  clock.advance(1_000_000)
+  assert.equal(a.engine.sent.length, 1)
+})
+
+test('device: no key, not even a part of one, is in a log line', async () => {
+  const psk = generatePresharedKey()
+  const { clock, a, b } = await makePair([psk, psk])
+  wanted(a, b)
+  clock.advance(200_000)
+  const lines = [...a.log, ...b.log].join('\n')
+  assert.ok(lines.length > 0)
+  for (const secret of [psk, a.privateKey, b.privateKey]) {
+    assert.ok(!lines.includes(Buffer.from(secret.bytes).toString('base64').slice(0, 8)))
+    assert.ok(!lines.includes(Buffer.from(secret.bytes).toString('hex').slice(0, 8)))
+  }
+})
