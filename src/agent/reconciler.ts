@@ -4,6 +4,9 @@
 import { reasonOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 
+/** Between two rounds: what the first one changed itself asks for the second, and a burst goes on for a while. */
+const pauseMs = 50
+
 interface Reconciling {
   readonly work: () => Promise<void>
   readonly log: Log
@@ -51,6 +54,7 @@ export class Reconciler {
         await this.#wait(waitMs, { wakes: () => signal.aborted })
         continue
       }
+      await this.#wait(pauseMs, { wakes: () => signal.aborted })
       await this.#wait(atLeastEveryMs, { wakes: () => this.#asked || signal.aborted })
     }
   }
