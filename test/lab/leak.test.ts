@@ -19,7 +19,10 @@ let mesh: Mesh
 before(async () => {
   mesh = await Mesh.start('leak', { hosts: ['a', 'b'], gateways: { a: 'b', b: 'a' } })
 })
-after(() => mesh[Symbol.asyncDispose]())
+after(async () => {
+  sending = false
+  await mesh[Symbol.asyncDispose]()
+})
 
 /** Captures all that passes the LAN while `run` runs. */
 async function captureDuring(name: string, run: () => Promise<void>): Promise<CaptureReport> {
@@ -36,7 +39,25 @@ const ping = (address: string, ...more: string[]): [string, ...string[]] => [
   ...['-q', '-p', Buffer.from(canary).toString('hex'), '-i', '0.01', ...more, address],
 ]
 
-const senders: ChildProcess[] = []
+const senders = new Set<ChildProcess>()
+let sending = true
+
+/** A ping that begins again when it gives up, as it does on a host that has no route. */
+function keepSending(from: string, address: string): void {
+  const sender = mesh.lab.spawn(from, ping(address), { stdio: 'ignore' })
+  senders.add(sender)
+  sender.once('exit', () => {
+    senders.delete(sender)
+    if (sending) setTimeout(() => keepSending(from, address), 20)
+  })
+}
+
+async function stopSending(): Promise<void> {
+  sending = false
+  const ends = [...senders].map(sender => once(sender, 'exit'))
+  for (const sender of senders) sender.kill()
+  await Promise.all(ends)
+}
 
 /** Containers and hosts send to each other's containers, both families, whether or not there is a way. */
 function sendCanaries(): void {
@@ -45,7 +66,7 @@ function sendCanaries(): void {
     ['b/box', 'a'],
     ['a', 'b'],
   ] as const) {
-    for (const address of mesh.boxAddresses(to)) senders.push(mesh.lab.spawn(from, ping(address), { stdio: 'ignore' }))
+    for (const address of mesh.boxAddresses(to)) keepSending(from, address)
   }
 }
 
@@ -153,6 +174,8 @@ for (const [name, run] of steps) {
     const { messages, violations } = await captureDuring(name.replaceAll(' ', '-'), run)
     assert.deepEqual(violations.slice(0, 5), [])
     assert.ok(messages.data > 0, JSON.stringify(messages))
+    for (const { spawnargs, exitCode } of senders)
+      assert.equal(exitCode, null, `it sends still: ${spawnargs.slice(-8)}`)
   })
 }
 
@@ -168,14 +191,12 @@ test(
       await sendInVain()
     })
     assert.deepEqual(held.violations, [])
-    const ends = senders.map(sender => once(sender, 'exit'))
-    for (const sender of senders) sender.kill()
-    await Promise.all(ends)
+    await stopSending() // what it sends would be seen as well
     await mesh.agent('a').end('SIGKILL') // it would put the rules back
     await mesh.lab.exec('a', ['nft', 'delete', 'table', 'inet', 'podwire'])
     const { violations } = await captureDuring('leaked', async () => {
       for (const address of mesh.boxAddresses('b')) {
-        await mesh.lab.exec('a', ['sh', '-c', `${ping(address, '-c', '1', '-W', '0.5').join(' ')}; true`])
+        await mesh.lab.exec('a/box', ['sh', '-c', `${ping(address, '-c', '1', '-W', '0.5').join(' ')}; true`])
       }
     })
     assert.equal(violations.length, 2, `one packet of each family: ${JSON.stringify(violations)}`)

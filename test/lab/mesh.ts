@@ -23,7 +23,7 @@ export const cli = fileURLToPath(new URL('../../src/cli/main.js', import.meta.ur
 
 const network: NetworkConfig = {
   name: 'mesh',
-  range: ['10.99.0.0/16', 'fd99::/48'],
+  range: ['10.99.0.0/16', 'fd99:5eed:cafe::/48'],
   nodePrefixLength: { ipv4: 24, ipv6: 64 },
 }
 export const overlay = network.range
