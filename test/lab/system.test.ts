@@ -4,7 +4,6 @@
 //                              \--wg0                     encrypt is only counted. The Device behind it is in memory.
 
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { formatPublicKey, type PublicKey } from '../../src/base/key.ts'
 import { Secret } from '../../src/base/secret.ts'
@@ -278,8 +277,12 @@ async function wire({ host, outside, container }: Record<Place, Scratch>): Promi
 }
 
 /** One echo request; whether it was answered. Options: who expects no answer need not wait for it. */
-function ping({ name }: Scratch, to: string, ...options: string[]): boolean {
-  return spawnSync('ip', ['netns', 'exec', name, 'ping', '-n', '-q', '-c1', '-W5', ...options, to]).status === 0
+function ping(from: Scratch, to: string, ...options: string[]): Promise<boolean> {
+  const command = ['ping', '-n', '-q', '-c1', '-W5', ...options, to].join(' ')
+  return from.run(command).then(
+    () => true,
+    () => false,
+  )
 }
 
 const overlayTargets = ['10.99.5.9', 'fd99:0:0:5::9', '192.168.77.9', 'fd77::9']
@@ -307,7 +310,7 @@ test('system: planted routes leak nothing, forwarded, of the host itself, or red
       [host, '192.0.2.9'],
       [host, '2001:db8::9'],
     ] as const) {
-      assert.ok(ping(source, to), `${source.name} reaches ${to}`)
+      assert.ok(await ping(source, to), `${source.name} reaches ${to}`)
     }
     assert.equal(await leaked(), 0)
     for (const target of overlayTargets)
@@ -331,7 +334,7 @@ test('system: planted routes leak nothing, forwarded, of the host itself, or red
     })
     for (const [source, to, name] of attempts) {
       const before = await dropped(host, 'leaving')
-      ping(source, to, '-W0.05')
+      await ping(source, to, '-W0.05')
       await until(`${source.name} to ${name} is dropped`, async () => (await dropped(host, 'leaving')) > before)
       assert.equal(await leaked(), 0, `${source.name} to ${name} leaked`)
     }
@@ -340,7 +343,7 @@ test('system: planted routes leak nothing, forwarded, of the host itself, or red
     await host.run('nft delete table inet podwire')
     for (const [source, to, name] of attempts) {
       const before = await leaked()
-      ping(source, to, '-W0.05')
+      await ping(source, to, '-W0.05')
       await until(`${source.name} to ${name} leaks without the table`, async () => (await leaked()) > before)
     }
     opened.links.close()
@@ -358,7 +361,7 @@ test('system: what this host redirects to the network leaves by the device, thou
       ((await host.ip('-s -j link show wg0')) as { stats64: { tx: { packets: number } } }[])[0]?.stats64.tx.packets ?? 0
     for (const to of ['203.0.113.1', '2001:db8:f::1']) {
       const [before, drops] = [await sent(), await dropped(host, 'leaving')]
-      ping(host, to, '-W0.05')
+      await ping(host, to, '-W0.05')
       await until(`${to} leaves by the device`, async () => (await sent()) > before)
       assert.equal(await dropped(host, 'leaving'), drops)
     }
@@ -395,12 +398,12 @@ test('system: a container speaks only from its own addresses, and only the devic
       [outside, 'fd99:0:0:2::66', '2001:db8::1', 'arriving', ''],
       [outside, 'fd77::66', '2001:db8::1', 'arriving', ''],
     ]
-    for (const [source, from, to] of fine) assert.ok(ping(source, to, '-I', from), `${from} to ${to}`)
+    for (const [source, from, to] of fine) assert.ok(await ping(source, to, '-I', from), `${from} to ${to}`)
     // By rule: reports of multicast groups, from link-local addresses, are dropped in the container's chain at any time.
     assert.equal((await dropped(host, 'container', '"fib"')) + (await dropped(host, 'arriving')), 0)
     for (const [source, from, to, chain, rule] of spoofed) {
       const before = await dropped(host, chain, rule)
-      assert.equal(ping(source, to, '-W0.05', '-I', from), false, `${from} to ${to}`)
+      assert.equal(await ping(source, to, '-W0.05', '-I', from), false, `${from} to ${to}`)
       await until(`${from} to ${to} is dropped in ${chain}`, async () => (await dropped(host, chain, rule)) > before)
     }
     // From 0.0.0.0, as a host without an address: the container is told nothing and asks everyone.
@@ -411,7 +414,8 @@ test('system: a container speaks only from its own addresses, and only the devic
       socket.bind(68, () => { socket.setBroadcast(true); socket.send('x', 67, '255.255.255.255', () => socket.close()) })`
     await container.run(`${process.execPath} --input-type=module -`, script)
     await until('0.0.0.0 is dropped', async () => (await dropped(host, 'container', '0.0.0.0')) > 0)
-    for (const [source, from, to] of fine.slice(2, 4)) assert.ok(ping(source, to, '-I', from), `${from} to ${to} still`)
+    for (const [source, from, to] of fine.slice(2, 4))
+      assert.ok(await ping(source, to, '-I', from), `${from} to ${to} still`)
     opened.links.close()
   }))
 
