@@ -5,7 +5,6 @@ import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { Listr } from 'listr2'
-import { reasonOf } from '../base/errors.ts'
 import type { Figures, StreamFigures } from '../demo/figures.ts'
 import type { Stage } from '../demo/node.ts'
 import { type Demo, planDemo } from '../demo/steps.ts'
@@ -41,7 +40,6 @@ async function runDemo(keep: boolean, json: boolean): Promise<0 | 1> {
     console.log(json ? JSON.stringify(figures, undefined, 2) : `\n${figures.wgShow}\n\n${formatTable(figures)}`)
   } catch (error) {
     if (demo.stage() !== undefined) console.error(`\n${demo.logs()}\n`)
-    if (keep) console.error(`stopped: ${reasonOf(error)}`)
     throw error
   } finally {
     const stage = demo.stage()

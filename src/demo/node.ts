@@ -77,30 +77,31 @@ export function logTail(stage: Stage, node: string): string {
   return agentLog(stage, node).trim().split('\n').slice(-10).join('\n')
 }
 
-/** Hangs containers c1 and c2 on a node, with addresses of its prefixes (the first one is the node's), and starts their servers. */
-export async function attachContainers(stage: Stage, node: string, prefixes: readonly string[]): Promise<Container[]> {
-  const { lab, podwire, canary } = stage
-  const containers = [1, 2].map(number => ({
-    name: `${node}/c${number}`,
+/** Hangs containers c1 and c2 on a node, with addresses of its prefixes (the first one is the node's). */
+export async function attachContainers(
+  { lab }: Stage,
+  node: string,
+  prefixes: readonly string[],
+): Promise<Container[]> {
+  const containers = ['c1', 'c2'].map((name, i) => ({
+    name: `${node}/${name}`,
     node,
-    addresses: prefixes.map(text => formatAddress(addressAt(parsePrefix(text, node), BigInt(number + 1)))),
+    addresses: prefixes.map(text => formatAddress(addressAt(parsePrefix(text, node), BigInt(i + 2)))),
   }))
-  for (const { name, addresses } of containers) {
-    await lab.attachContainer(node, name.slice(node.length + 1), addresses)
-    startApart(stage, name, `web-${name.replace('/', '-')}`, [
-      podwire[0],
-      webServer,
-      String(webPort),
-      pageOf(name, canary),
-    ])
+  for (const { name, addresses } of containers) await lab.attachContainer(node, name.slice(node.length + 1), addresses)
+  return containers
+}
+
+/** Starts a web server in each container, and returns when all of them answer. */
+export async function serveWeb(stage: Stage, containers: readonly Container[]): Promise<void> {
+  const log = (name: string) => `web-${name.replace('/', '-')}`
+  for (const { name } of containers) {
+    const page = pageOf(name, stage.canary)
+    startApart(stage, name, log(name), [stage.podwire[0], webServer, String(webPort), page])
   }
   for (const { name } of containers) {
-    await until(
-      `the web server of ${name}`,
-      () => readFileSync(logFile(stage, `web-${name.replace('/', '-')}`), 'utf8') !== '',
-    )
+    await until(`the web server of ${name}`, () => readFileSync(logFile(stage, log(name)), 'utf8') !== '')
   }
-  return containers
 }
 
 /** What a container's web server answers. */

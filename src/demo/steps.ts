@@ -7,6 +7,7 @@ import { podwireError } from '../base/errors.ts'
 import { exec } from '../base/exec.ts'
 import { type Capture, judgeCapture, startCapture } from '../lab/capture.ts'
 import { startLab } from '../lab/lab.ts'
+import { sharedFolder } from '../lab/names.ts'
 import { type Stream, startStream } from '../lab/stream.ts'
 import type { Figures, StreamFigures } from './figures.ts'
 import { capturePoints, labDescription, lateHost, networkDocument, range } from './network.ts'
@@ -19,6 +20,7 @@ import {
   logTail,
   pageOf,
   type Stage,
+  serveWeb,
   startAgent,
   storeFolder,
   until,
@@ -67,7 +69,7 @@ export function planDemo(podwire: readonly [string, string], canary: string): De
 
   async function buildLab(): Promise<string> {
     await requirePrograms()
-    const lab = await startLab(labDescription, { file: 'the demo' })
+    const lab = await startLab(labDescription, { file: join(sharedFolder(labDescription.name), 'lab.json') })
     opened = { lab, podwire, canary }
     writeFileSync(join(lab.sharedFolder, 'lab.json'), JSON.stringify(lab.description, undefined, 2))
     mkdirSync(storeFolder(opened))
@@ -91,14 +93,20 @@ export function planDemo(podwire: readonly [string, string], canary: string): De
       }),
     )
     containers.push(...hung.flat())
-    for (const { from, to } of pairs(containers)) {
-      say(`${from.name} to ${to.name}`)
-      for (const address of to.addresses)
-        await until(`an answer of ${to.name} to ${from.name}`, () => answers(from.name, address))
-    }
+    say('waiting for every host to reach every other')
+    await Promise.all(containers.map(from => reachNodes(from, containers)))
     const meshMs = Math.round(performance.now() - agentsMs)
     figures = { ...figures, meshMs }
     return `${containers.length} containers; the last of them answered ${meshMs} ms after the agents were started`
+  }
+
+  /** Waits until a container reaches all those of other nodes. */
+  async function reachNodes(from: Container, others: readonly Container[]): Promise<void> {
+    for (const to of others.filter(({ node }) => node !== from.node)) {
+      for (const address of to.addresses) {
+        await until(`an answer of ${to.name} to ${from.name}`, () => answers(from.name, address))
+      }
+    }
   }
 
   async function answers(from: string, address: string): Promise<boolean> {
@@ -107,6 +115,7 @@ export function planDemo(podwire: readonly [string, string], canary: string): De
   }
 
   async function reachAll(): Promise<string> {
+    await serveWeb(stage(), containers)
     const tries = pairs(containers).flatMap(({ from, to }) => to.addresses.map(address => ({ from, to, address })))
     let pings = 0
     let fetches = 0
@@ -156,6 +165,34 @@ export function planDemo(podwire: readonly [string, string], canary: string): De
     return `${sum('lost')} of ${sum('sent')} packets of the others lost`
   }
 
+  /** Pings 50 times a second until the first answer. Error: ERR_PODWIRE_COMMAND_FAILED after ten seconds. */
+  async function firstAnswer(from: string, address: string): Promise<void> {
+    const command = [
+      'ping',
+      '-n',
+      '-i',
+      '0.02',
+      '-w',
+      '10',
+      '-p',
+      Buffer.from(canary).toString('hex'),
+      address,
+    ] as const
+    const child = stage().lab.spawn(from, command, { stdio: ['ignore', 'pipe', 'ignore'] })
+    let said = ''
+    for await (const chunk of child.stdout ?? []) {
+      said += String(chunk)
+      if (said.includes('bytes from')) break
+    }
+    child.kill()
+    if (said.includes('bytes from')) return
+    throw podwireError('ERR_PODWIRE_COMMAND_FAILED', {
+      command: `[${from}] ${command.join(' ')}`,
+      status: 'no answer',
+      output: said,
+    })
+  }
+
   async function joinHost(say: (text: string) => void): Promise<string> {
     const { lab } = stage()
     const { name, description } = lateHost
@@ -168,15 +205,16 @@ export function planDemo(podwire: readonly [string, string], canary: string): De
       const agentMs = performance.now()
       const agent = startAgent(stage(), name)
       agents.set(name, agent)
-      await until('the first answer to d', () => answers(name, target))
+      // From here on the host is closed: before it, an address of the network is one like any other.
+      const prefixes = await claimedPrefixes(stage(), name, agent)
+      await firstAnswer(name, target)
       firstAnswerMs = Math.round(performance.now() - agentMs)
       say(`d: first answer after ${firstAnswerMs} ms`)
-      const joined = await attachContainers(stage(), name, await claimedPrefixes(stage(), name, agent))
-      for (const { from, to } of pairs([...joined, ...containers])) {
-        if ((from.node === name) === (to.node === name)) continue
-        for (const address of to.addresses)
-          await until(`an answer of ${to.name} to ${from.name}`, () => answers(from.name, address))
-      }
+      const joined = await attachContainers(stage(), name, prefixes)
+      await Promise.all([
+        ...joined.map(from => reachNodes(from, containers)),
+        ...containers.map(from => reachNodes(from, joined)),
+      ])
     })
     figures = { ...figures, join: { firstAnswerMs, streams } }
     return `joined in ${firstAnswerMs} ms; ${promiseNoLoss(streams, 'd joined')}`
