@@ -4,9 +4,9 @@
 //   a/box at the second address of a's prefixes, and so on
 
 import assert from 'node:assert/strict'
-import type { ChildProcess } from 'node:child_process'
+import type { ChildProcess, SpawnOptions } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -112,11 +112,23 @@ export class Mesh implements AsyncDisposable {
     return [process.execPath, cli, 'agent', ...where, '--endpoint', `${addresses(host)[0]}:51820`, ...more]
   }
 
-  /** Starts the agent of a host, and waits until it has applied and published. */
-  async startAgent(host: string): Promise<AgentProcess> {
-    const agent = new AgentProcess(this.lab.spawn(host, this.command(host), { stdio: ['ignore', 'pipe', 'pipe'] }))
+  spawnAgent(host: string, ...more: string[]): AgentProcess {
+    const stdio: SpawnOptions = { stdio: ['ignore', 'pipe', 'pipe'] }
+    const agent = new AgentProcess(this.lab.spawn(host, this.command(host, ...more), stdio))
     this.agents.set(host, agent)
+    return agent
+  }
+
+  /** Starts the agent of a host, and waits until it is in sync. */
+  async startAgent(host: string, ...more: string[]): Promise<AgentProcess> {
+    const agent = this.spawnAgent(host, ...more)
     await agent.said('in sync with the store')
+    return agent
+  }
+
+  agent(host: string): AgentProcess {
+    const agent = this.agents.get(host)
+    assert.ok(agent)
     return agent
   }
 
@@ -141,13 +153,22 @@ export class Mesh implements AsyncDisposable {
     )
   }
 
+  /** What the host's agent said that it claimed. */
   prefixes(host: string): string[] {
-    return JSON.parse(readFileSync(join(this.storeFolder, 'nodes', `${host}.json`), 'utf8')).prefixes
+    const line = this.agents.get(host)?.lines.find(({ msg }) => msg === 'in sync with the store')
+    return (line?.['prefixes'] ?? []) as string[]
+  }
+
+  /** Runs an agent that should refuse to start; what it said. */
+  async refusal(host: string, args: readonly string[], wrap: readonly string[] = []): Promise<string> {
+    const [command, ...rest] = [...wrap, ...args] as [string, ...string[]]
+    const said = await this.lab.exec(host, [command, ...rest], { timeout: 20_000 }).catch(error => String(error))
+    assert.equal(typeof said, 'string', `it did not refuse: ${JSON.stringify(said)}`)
+    return String(said)
   }
 
   boxAddresses(host: string): string[] {
-    const line = this.agents.get(host)?.lines.find(({ msg }) => msg === 'in sync with the store')
-    return (line?.['prefixes'] as string[]).map(text => formatAddress(addressAt(parsePrefix(text, host), 2n)))
+    return this.prefixes(host).map(text => formatAddress(addressAt(parsePrefix(text, host), 2n)))
   }
 
   /** The peers of a host's device by key, without counters. */
@@ -169,7 +190,7 @@ export class Mesh implements AsyncDisposable {
     const table = await read('nft', '-a', 'list', 'table', 'inet', 'podwire')
     return {
       interface: dump,
-      peers: [...(await this.peers(host))],
+      peers: [...(await this.peers(host))].sort(),
       addresses: JSON.parse(await read('ip', '-j', 'address', 'show', 'dev', device)),
       routes: [
         ...JSON.parse(await read('ip', '-j', 'route')),
