@@ -13,7 +13,8 @@ use crate::packet::{HEADER_BYTES, Message, TAG_BYTES, decapsulate_ecn, parse, pa
 use crate::plane::{Plane, Warning};
 use crate::sys::clock::now_ms;
 use crate::sys::poll::{self, Waker};
-use crate::sys::socket::{self, BATCH, Incoming, SLOT_BYTES};
+pub use crate::sys::socket::Incoming;
+use crate::sys::socket::{self, BATCH, SLOT_BYTES};
 use crate::table::{Session, Table};
 use crate::tun::Tun;
 
