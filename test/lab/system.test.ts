@@ -368,6 +368,25 @@ test('system: what this host redirects to the network leaves by the device, thou
     opened.links.close()
   }))
 
+test('system: a container reaches the outside masqueraded, or not at all', () =>
+  withScratch(['host', 'outside', 'container'], async places => {
+    const { host, container } = places
+    const opened = await wire(places)
+    for (const [to, masquerade] of [
+      ['192.0.2.9', 'ip saddr 10.99.0.0/16 masquerade'],
+      ['2001:db8::9', 'ip6 saddr fd99::/48 masquerade'],
+    ] as const) {
+      const before = await dropped(host, 'unmasked')
+      assert.equal(await ping(container, to, '-W0.05'), false)
+      await until(`what goes to ${to} is dropped`, async () => (await dropped(host, 'unmasked')) > before)
+      const chain = `chain c { type nat hook postrouting priority 100; oifname "eth0" ${masquerade}; }`
+      await host.run('nft -f -', `table inet nat { ${chain}; }`)
+      assert.ok(await ping(container, to), `masqueraded, ${to} answers`)
+      await host.run('nft delete table inet nat')
+    }
+    opened.links.close()
+  }))
+
 test('system: a container speaks only from its own addresses, and only the device brings the network in', () =>
   withScratch(['host', 'outside', 'container'], async places => {
     const { host, outside, container } = places
