@@ -70,7 +70,7 @@ impl Engine {
         let (plane, stop) = (Arc::clone(&engine.plane), Arc::clone(&engine.stop));
         let (reader, writer) = (Arc::clone(&tun), tun);
         engine.spawn("podwire-out", move || {
-            outbound::run(&plane, &reader, link, &stop)
+            outbound::run(&plane, &reader, link, &stop);
         })?;
         let (plane, stop) = (Arc::clone(&engine.plane), Arc::clone(&engine.stop));
         engine.spawn("podwire-in", move || inbound::run(&plane, &writer, &stop))?;

@@ -198,7 +198,7 @@ pub fn run(plane: &Plane, tun: &Tun, stop: &Waker) {
                         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
                     ) => {}
                 Err(error) => {
-                    plane.warn(Warning::Receive, now_ms, || format!("receiving: {error}"))
+                    plane.warn(Warning::Receive, now_ms, || format!("receiving: {error}"));
                 }
                 Ok(()) => {
                     open_all(
@@ -240,7 +240,7 @@ fn open_all(
             now_ms,
         ) {
             Ok(Some(packet)) => {
-                packets.push(i * SLOT_BYTES + packet.start..i * SLOT_BYTES + packet.end)
+                packets.push(i * SLOT_BYTES + packet.start..i * SLOT_BYTES + packet.end);
             }
             Ok(None) => {}
             Err(reason) => plane.drops.add(reason, 1),
