@@ -145,6 +145,8 @@ fn checksum(header: &[u8]) -> u16 {
     !((sum & 0xffff) + (sum >> 16)) as u16
 }
 
+type Spoil = fn(&mut Vec<u8>);
+
 #[test]
 fn inner_headers_are_read() {
     let v4 = Inner {
@@ -162,17 +164,16 @@ fn inner_headers_are_read() {
     };
     assert_eq!(parse_inner(&ipv6(2)), Some(v6));
 
-    type Spoil = fn(&mut Vec<u8>);
     let spoilt: [(&str, Vec<u8>, Spoil); 7] = [
         ("nothing", ipv4(0), Vec::clear),
         ("short IPv4", ipv4(0), |packet| packet.truncate(19)),
         ("short IPv6", ipv6(0), |packet| packet.truncate(39)),
         ("IPv4 length below its header's", ipv4(0), |packet| {
-            packet[3] = 19
+            packet[3] = 19;
         }),
         ("IPv4 header below 20", ipv4(0), |packet| packet[0] = 0x44),
         ("IPv4 header beyond its length", ipv4(0), |packet| {
-            packet[0] = 0x47
+            packet[0] = 0x47;
         }),
         ("version 5", ipv4(0), |packet| packet[0] = 0x55),
     ];
@@ -252,6 +253,6 @@ proptest! {
         let padded = padded_bytes(length, mtu);
         prop_assert!(padded >= length && padded < length + 16);
         prop_assert!(length > mtu || padded <= mtu);
-        prop_assert!(length > mtu || padded % 16 == 0 || padded == mtu);
+        prop_assert!(length > mtu || padded.is_multiple_of(16) || padded == mtu);
     }
 }

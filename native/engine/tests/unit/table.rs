@@ -10,7 +10,7 @@ fn options(local_index: u32, initiator: bool) -> KeypairOptions<'static> {
     }
 }
 
-fn is_invalid<T>(result: Result<T>) -> bool {
+fn is_invalid<T>(result: &Result<T>) -> bool {
     matches!(result, Err(Error::Invalid(_)))
 }
 
@@ -35,11 +35,11 @@ fn indices_follow_their_keypairs() {
     table.free_index(taken[3]);
     assert_eq!(table.sessions(), 2);
     assert!(
-        is_invalid(table.install(peer, &options(taken[2], true), 0)),
+        is_invalid(&table.install(peer, &options(taken[2], true), 0)),
         "it is a keypair's"
     );
     assert!(
-        is_invalid(table.install(peer, &options(taken[3], true), 0)),
+        is_invalid(&table.install(peer, &options(taken[3], true), 0)),
         "it was freed"
     );
     table.clear_keypairs(peer).unwrap();
@@ -51,7 +51,7 @@ fn an_index_is_its_peers_alone() {
     let mut table = Table::default();
     let [a, b] = [1, 2].map(|byte| table.add_peer([byte; 32]).unwrap());
     let index = table.new_index(a).unwrap();
-    assert!(is_invalid(table.install(b, &options(index, true), 0)));
+    assert!(is_invalid(&table.install(b, &options(index, true), 0)));
     assert_eq!(table.session(index).map(Session::peer), Some(a));
 }
 
@@ -68,8 +68,8 @@ fn a_removed_peer_leaves_nothing() {
     table.peer(a).unwrap().note_sent(100, true, 5);
     assert_eq!(table.remove_peer(a).unwrap(), 1, "packets that waited");
     assert_eq!((table.sessions(), table.allowed_ips.nodes()), (0, 0));
-    assert!(is_invalid(table.remove_peer(a)));
-    assert!(is_invalid(table.new_index(a)));
+    assert!(is_invalid(&table.remove_peer(a)));
+    assert!(is_invalid(&table.new_index(a)));
     assert!(table.promote(index).is_none());
 
     let again = table.add_peer([1; 32]).unwrap();
@@ -79,7 +79,7 @@ fn a_removed_peer_leaves_nothing() {
         .at(crate::counters::Word::TxBytes)
         .load(std::sync::atomic::Ordering::Relaxed);
     assert_eq!(tx, 0, "with fresh counters");
-    assert!(is_invalid(table.add_peer([2; 32])), "a key twice");
+    assert!(is_invalid(&table.add_peer([2; 32])), "a key twice");
     table.remove_peer(b).unwrap();
     table.remove_peer(again).unwrap();
     assert_eq!(
