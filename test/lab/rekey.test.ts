@@ -10,6 +10,7 @@ import {
   findWireguardGo,
   makeEnds,
   onlyPeer,
+  pingInner,
   podwire,
   startTunnel,
   wireguardGoHint,
@@ -25,7 +26,7 @@ const echoScript = `
   socket.on('message', (data, from) => socket.send(data, from.port, from.address))
   socket.bind(7, () => console.log('ready'))`
 
-/** Sends four numbered datagrams every 10 ms, two of each family; prints what went and what came back, and the longest round trip. */
+/** Sends four numbered datagrams every 10 ms, two of each family; prints what went, what came back, the longest round trip, and when the lost ones went. */
 const askScript = `
   const seconds = Number(process.argv[1])
   const sentMs = new Map()
@@ -43,7 +44,11 @@ const askScript = `
   const timer = setInterval(() => {
     if (performance.now() > seconds * 1000) {
       clearInterval(timer)
-      setTimeout(() => { console.log(JSON.stringify(count)); process.exit() }, 3000)
+      setTimeout(() => {
+        const lostAtSeconds = [...sentMs.values()].map(ms => Number((ms / 1000).toFixed(3)))
+        console.log(JSON.stringify({ ...count, lostAtSeconds }))
+        process.exit()
+      }, 3000)
       return
     }
     for (const i of [0, 1, 0, 1]) {
@@ -77,6 +82,7 @@ async function traffic(
       { program: initiator, peerLines: [`Endpoint = ${endpointOf(ends[1])}`] },
       { program: responder },
     ])
+    await pingInner(lab, ends[0], ends[1])
     const echo = lab.spawn('b', [process.execPath, '-e', echoScript], { stdio: ['ignore', 'pipe', 'inherit'] })
     assert.ok(echo.stdout)
     await once(echo.stdout, 'data')
@@ -94,11 +100,11 @@ async function traffic(
     })
     await watch
     handshakes.delete(0)
-    const { sent, received, longestMs } = JSON.parse(stdout)
+    const { sent, received, longestMs, lostAtSeconds } = JSON.parse(stdout)
     const times = [...handshakes].join(', ')
     say(`initiator ${word}: ${sent} sent, ${received} back, longest ${longestMs.toFixed(1)} ms; handshakes at ${times}`)
     assert.ok(sent >= seconds * 300, `only ${sent} packets were sent`)
-    assert.equal(sent - received, 0, `${sent - received} of ${sent} packets lost`)
+    assert.equal(sent - received, 0, `lost ${sent - received} of ${sent}, sent at seconds ${lostAtSeconds.join(', ')}`)
     assert.ok(handshakes.size >= 3, `handshakes at ${times}`)
   })
 }
