@@ -4,7 +4,7 @@
 //
 // The socket file is the handle by which others end the device: when it is removed, `onRemoved` is called.
 
-import { lstatSync, mkdirSync, rmSync, watch } from 'node:fs'
+import { lstatSync, mkdirSync, renameSync, rmSync, watch } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { PodwireError, podwireError, reasonOf } from '../base/errors.ts'
@@ -102,11 +102,19 @@ export async function serveUapi(options: UapiServerOptions): Promise<UapiServer>
   }
 }
 
+/**
+ * Listens under a name beside and moves it into place: it is there only when it answers, and closing, by which libuv
+ * removes the name that it bound, cannot remove the socket of another that came after us.
+ */
 function listen(server: Server, file: string, fd: number | undefined): Promise<void> {
+  const bound = `${file}.${process.pid}`
   return new Promise((resolve, reject) => {
     server.once('error', error => reject(socketError(file, error)))
     const before = process.umask(0o177) // binding happens within listen(), before it returns
-    server.listen(fd === undefined ? { path: file } : { fd }, resolve)
+    server.listen(fd === undefined ? { path: bound } : { fd }, () => {
+      if (fd === undefined) renameSync(bound, file)
+      resolve()
+    })
     process.umask(before)
   })
 }

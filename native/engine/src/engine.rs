@@ -258,14 +258,12 @@ impl Engine {
         let now_ms = clock::now_ms();
         self.batch.clear();
         self.batch.put(message, id, endpoint);
-        let sent = self.plane.send(&self.batch, now_ms);
-        if sent {
-            self.plane
-                .table()
-                .peer(id)?
-                .note_sent(message.len(), false, now_ms);
-        }
-        Ok(sent)
+        // Before it goes, as with data: what answers it may come before this thread goes on.
+        self.plane
+            .table()
+            .peer(id)?
+            .note_sent(message.len(), false, now_ms);
+        Ok(self.plane.send(&self.batch, now_ms))
     }
 
     /// Sends what waits, or an empty packet; without a session asks for one.
