@@ -10,7 +10,7 @@ import type { Lab } from '../lab/lab.ts'
 import { parseNodeRecord } from '../model/node-record.ts'
 import { endpoints } from './network.ts'
 
-export const device = 'podwire0'
+const device = 'podwire0'
 export const webPort = 8080
 const webServer = fileURLToPath(new URL('./web-server.js', import.meta.url))
 
@@ -75,6 +75,22 @@ export function agentLog(stage: Stage, node: string): string {
 
 export function logTail(stage: Stage, node: string): string {
   return agentLog(stage, node).trim().split('\n').slice(-10).join('\n')
+}
+
+/**
+ * What a node's device is set to, and when its sessions began: `wg show dump` without the private key, preshared keys and
+ * counters.
+ */
+export async function deviceState({ lab }: Stage, node: string): Promise<string> {
+  const { stdout } = await lab.exec(node, ['wg', 'show', device, 'dump'])
+  const [own = [], ...peers] = stdout
+    .trim()
+    .split('\n')
+    .map(line => line.split('\t'))
+  const settings = peers.map(([key, , endpoint, allowedIps, handshake, , , keepalive]) =>
+    [key, endpoint, allowedIps, handshake, keepalive].join(' '),
+  )
+  return [own.slice(1).join(' '), ...settings.sort()].join('\n')
 }
 
 /** Hangs containers c1 and c2 on a node, with addresses of its prefixes (the first one is the node's). */

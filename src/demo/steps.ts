@@ -8,7 +8,6 @@ import { exec } from '../base/exec.ts'
 import { type Capture, judgeCapture, startCapture } from '../lab/capture.ts'
 import { startLab } from '../lab/lab.ts'
 import { sharedFolder } from '../lab/names.ts'
-import { type Stream, startStream } from '../lab/stream.ts'
 import type { Figures, StreamFigures } from './figures.ts'
 import { capturePoints, labDescription, lateHost, networkDocument, range } from './network.ts'
 import {
@@ -16,7 +15,7 @@ import {
   attachContainers,
   type Container,
   claimedPrefixes,
-  device,
+  deviceState,
   logTail,
   pageOf,
   type Stage,
@@ -24,8 +23,8 @@ import {
   startAgent,
   storeFolder,
   until,
-  webPort,
 } from './node.ts'
+import { fetchPage, firstAnswer, iperf, pairs, ping, seconds, underLoad, untilReached } from './traffic.ts'
 
 /** Programs that the demo calls, and their Debian packages. */
 const programs = {
@@ -63,6 +62,12 @@ export function planDemo(podwire: readonly [string, string], canary: string): De
   let opened: Stage | undefined
   let figures: Partial<Figures> = {}
   const stage = (): Stage => opened ?? missing('the lab')
+  const container = (name: string): Container => containers.find(one => one.name === name) ?? missing(name)
+  /** What flows while a step disturbs the network: between the first hosts, and to the one behind the NAT. */
+  const flows = () => [
+    { from: container('a/c1'), to: container('b/c1'), family: 4 as const },
+    { from: container('b/c2'), to: container('c/c2'), family: 6 as const },
+  ]
   const promise = (kept: boolean, otherwise: string) => {
     if (!kept) failures.push(otherwise)
   }
@@ -94,24 +99,10 @@ export function planDemo(podwire: readonly [string, string], canary: string): De
     )
     containers.push(...hung.flat())
     say('waiting for every host to reach every other')
-    await Promise.all(containers.map(from => reachNodes(from, containers)))
+    await untilReached(stage(), containers, containers)
     const meshMs = Math.round(performance.now() - agentsMs)
     figures = { ...figures, meshMs }
     return `${containers.length} containers; the last of them answered ${meshMs} ms after the agents were started`
-  }
-
-  /** Waits until a container reaches all those of other nodes. */
-  async function reachNodes(from: Container, others: readonly Container[]): Promise<void> {
-    for (const to of others.filter(({ node }) => node !== from.node)) {
-      for (const address of to.addresses) {
-        await until(`an answer of ${to.name} to ${from.name}`, () => answers(from.name, address))
-      }
-    }
-  }
-
-  async function answers(from: string, address: string): Promise<boolean> {
-    const pattern = Buffer.from(canary).toString('hex')
-    return succeeds(stage().lab.exec(from, ['ping', '-n', '-q', '-c', '1', '-W', '2', '-p', pattern, address]))
   }
 
   async function reachAll(): Promise<string> {
@@ -120,15 +111,8 @@ export function planDemo(podwire: readonly [string, string], canary: string): De
     let pings = 0
     let fetches = 0
     for (const { from, to, address } of tries) {
-      const pinged = await answers(from.name, address)
-      const url = `http://${address.includes(':') ? `[${address}]` : address}:${webPort}/`
-      const fetch = ['curl', '-sS', '--noproxy', '*', '--max-time', '5', '-H', `X-Canary: ${canary}`, url] as const
-      const page = await stage()
-        .lab.exec(from.name, fetch)
-        .then(
-          ({ stdout }) => stdout,
-          () => undefined,
-        )
+      const pinged = await ping(stage(), from, address)
+      const page = await fetchPage(stage(), from, address)
       pings += Number(pinged)
       fetches += Number(page === pageOf(to.name, canary))
       promise(pinged, `${from.name} does not reach ${to.name} at ${address} by ping`)
@@ -138,26 +122,6 @@ export function planDemo(podwire: readonly [string, string], canary: string): De
     return `${pings} pings and ${fetches} pages of ${tries.length} each`
   }
 
-  /** Two streams through what the step is about to disturb; their figures when it is done. */
-  async function underLoad(port: number, disturb: () => Promise<void>): Promise<StreamFigures[]> {
-    const flows = [
-      { from: 'a/c1', to: 'b/c1', family: 0 },
-      { from: 'b/c2', to: 'c/c2', family: 1 },
-    ].map(({ from, to, family }) => {
-      const address = containers.find(({ name }) => name === to)?.addresses[family] ?? missing(to)
-      return { name: `${from} to ${to}, ${family === 0 ? 'IPv4' : 'IPv6'}`, from, to, address }
-    })
-    const running: { name: string; stream: Stream }[] = []
-    for (const { name, ...flow } of flows) {
-      const options = { ...flow, port, packetsPerSecond: 1000, filling: canary }
-      running.push({ name, stream: await startStream(stage().lab, options) })
-    }
-    await seconds(1)
-    await disturb()
-    await seconds(1)
-    return Promise.all(running.map(async ({ name, stream }) => ({ name, ...(await stream.stop()) })))
-  }
-
   function promiseNoLoss(streams: readonly StreamFigures[], event: string): string {
     for (const { name, sent, lost } of streams)
       promise(lost === 0, `${lost} of ${sent} packets lost, ${name}, while ${event}`)
@@ -165,65 +129,35 @@ export function planDemo(podwire: readonly [string, string], canary: string): De
     return `${sum('lost')} of ${sum('sent')} packets of the others lost`
   }
 
-  /** Pings 50 times a second until the first answer. Error: ERR_PODWIRE_COMMAND_FAILED after ten seconds. */
-  async function firstAnswer(from: string, address: string): Promise<void> {
-    const command = [
-      'ping',
-      '-n',
-      '-i',
-      '0.02',
-      '-w',
-      '10',
-      '-p',
-      Buffer.from(canary).toString('hex'),
-      address,
-    ] as const
-    const child = stage().lab.spawn(from, command, { stdio: ['ignore', 'pipe', 'ignore'] })
-    let said = ''
-    for await (const chunk of child.stdout ?? []) {
-      said += String(chunk)
-      if (said.includes('bytes from')) break
-    }
-    child.kill()
-    if (said.includes('bytes from')) return
-    throw podwireError('ERR_PODWIRE_COMMAND_FAILED', {
-      command: `[${from}] ${command.join(' ')}`,
-      status: 'no answer',
-      output: said,
-    })
-  }
-
   async function joinHost(say: (text: string) => void): Promise<string> {
     const { lab } = stage()
     const { name, description } = lateHost
     await lab.addHost(name, description)
     writeFileSync(join(lab.sharedFolder, 'lab.json'), JSON.stringify(lab.description, undefined, 2))
-    const target = containers.find(container => container.name === 'a/c1')?.addresses[0] ?? missing('a/c1')
+    const target = container('a/c1').addresses[0] ?? missing('its address')
     let firstAnswerMs = 0
-    const streams = await underLoad(7001, async () => {
+    const streams = await underLoad(stage(), flows(), async () => {
       say('the agent of d starts')
       const agentMs = performance.now()
       const agent = startAgent(stage(), name)
       agents.set(name, agent)
       // From here on the host is closed: before it, an address of the network is one like any other.
       const prefixes = await claimedPrefixes(stage(), name, agent)
-      await firstAnswer(name, target)
+      await firstAnswer(stage(), name, target)
       firstAnswerMs = Math.round(performance.now() - agentMs)
       say(`d: first answer after ${firstAnswerMs} ms`)
       const joined = await attachContainers(stage(), name, prefixes)
-      await Promise.all([
-        ...joined.map(from => reachNodes(from, containers)),
-        ...containers.map(from => reachNodes(from, joined)),
-      ])
+      await untilReached(stage(), joined, containers)
+      await untilReached(stage(), containers, joined)
     })
     figures = { ...figures, join: { firstAnswerMs, streams } }
     return `joined in ${firstAnswerMs} ms; ${promiseNoLoss(streams, 'd joined')}`
   }
 
   async function restartAgent(say: (text: string) => void): Promise<string> {
-    const before = await deviceSettings()
+    const before = await deviceState(stage(), 'b')
     let inSyncMs = 0
-    const streams = await underLoad(7002, async () => {
+    const streams = await underLoad(stage(), flows(), async () => {
       const old = agents.get('b') ?? missing('the agent of b')
       const logged = agentLog(stage(), 'b').length
       say('SIGKILL')
@@ -239,23 +173,11 @@ export function planDemo(podwire: readonly [string, string], canary: string): De
       inSyncMs = Math.round(performance.now() - agentMs)
       await seconds(1)
     })
-    const deviceUnchanged = (await deviceSettings()) === before
+    const deviceUnchanged = (await deviceState(stage(), 'b')) === before
     promise(deviceUnchanged, 'the device of b is not as it was before its agent was killed')
     figures = { ...figures, restart: { inSyncMs, deviceUnchanged, streams } }
     const loss = promiseNoLoss(streams, "b's agent was killed and started again")
     return `${loss}; the device is ${deviceUnchanged ? 'as before' : 'changed'}`
-  }
-
-  /** What is set on the device of b: `wg show dump` without keys that are secret, times and counters. */
-  async function deviceSettings(): Promise<string> {
-    const { stdout } = await stage().lab.exec('b', ['wg', 'show', device, 'dump'])
-    const lines = stdout
-      .trim()
-      .split('\n')
-      .map(line => line.split('\t'))
-    return lines
-      .map((fields, i) => (i === 0 ? fields.slice(1) : [...fields.slice(2, 4), fields[7], fields[0]]).join(' '))
-      .join('\n')
   }
 
   async function judgeWire(): Promise<string> {
@@ -283,15 +205,10 @@ export function planDemo(podwire: readonly [string, string], canary: string): De
   }
 
   async function measureThroughput(): Promise<string> {
-    const { lab } = stage()
-    const server = lab.spawn('b/c1', ['iperf3', '-s', '-1', '--forceflush'], { stdio: ['ignore', 'pipe', 'ignore'] })
-    await new Promise(resolve => server.stdout?.once('data', resolve))
-    const address = containers.find(({ name }) => name === 'b/c1')?.addresses[0] ?? missing('b/c1')
     const congestion = 'cubic'
-    const { stdout } = await lab.exec('a/c1', ['iperf3', '-c', address, '-t', '3', '-O', '1', '-C', congestion, '-J'])
-    const { sum_received, sum_sent } = JSON.parse(stdout).end
-    const gigabitsPerSecond = Math.round(sum_received.bits_per_second / 1e7) / 100
-    figures = { ...figures, throughput: { gigabitsPerSecond, retransmits: sum_sent.retransmits, congestion } }
+    const { bitsPerSecond, retransmits } = await iperf(stage(), container('a/c1'), container('b/c1'), congestion)
+    const gigabitsPerSecond = Math.round(bitsPerSecond / 1e7) / 100
+    figures = { ...figures, throughput: { gigabitsPerSecond, retransmits, congestion } }
     return `${gigabitsPerSecond} Gbit/s from a/c1 to b/c1: TCP, one stream, ${congestion}`
   }
 
@@ -325,23 +242,10 @@ export function planDemo(podwire: readonly [string, string], canary: string): De
 
 async function requirePrograms(): Promise<void> {
   for (const [tool, name] of Object.entries(programs)) {
-    const found = await succeeds(exec(['sh', '-c', 'command -v "$0"', tool]))
-    if (!found) throw podwireError('ERR_PODWIRE_TOOL_MISSING', { tool, what: 'the demo', package: name })
+    const found = await exec(['sh', '-c', 'command -v "$0"', tool]).catch(() => undefined)
+    if (found === undefined) throw podwireError('ERR_PODWIRE_TOOL_MISSING', { tool, what: 'the demo', package: name })
   }
 }
-
-function pairs(containers: readonly Container[]): { from: Container; to: Container }[] {
-  return containers.flatMap(from => containers.filter(to => to !== from).map(to => ({ from, to })))
-}
-
-function succeeds(execution: Promise<unknown>): Promise<boolean> {
-  return execution.then(
-    () => true,
-    () => false,
-  )
-}
-
-const seconds = (count: number) => new Promise(resolve => setTimeout(resolve, count * 1000))
 
 function missing(what: string): never {
   throw new Error(`${what} is missing: a step came too early`)
