@@ -1,6 +1,6 @@
 // Keeps one node in step with the store.
 //
-//   start: key --> name --> close the host --> prefixes, claimed --> watch the store and the links
+//   start: key --> name, port, interface --> prefixes, claimed --> close the host --> watch the store and the links
 //   then:  store, links, time --ask--> own claims and record --> device --> plan --> difference --> apply
 //
 // Nothing here remembers what was applied: each round observes. When the agent ends, all stays as it is.
@@ -27,7 +27,8 @@ import { generatePrivateKey, publicKeyOf } from '../wireguard/keys.ts'
 import { connectUapi } from '../wireguard/uapi-client.ts'
 import { closeHost } from './bare-host.ts'
 import { claimPrefixes } from './claim.ts'
-import { ensureDevice } from './device-process.ts'
+import { ensureDevice, requireRoom } from './device-process.ts'
+import { addedPeers, greet } from './greet.ts'
 import { Reconciler } from './reconciler.ts'
 import { observePrefixes, observeSelf } from './self.ts'
 import { View } from './view.ts'
@@ -67,16 +68,17 @@ export function keyFile(stateFolder: string): string {
 
 /** Runs until the signal. Errors up to the first round end it; later ones are logged, and the round is tried again. */
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
-  const { store, name, device, stateFolder, log } = options
+  const { store, name, device, listenPort, stateFolder, log } = options
   const network = await store.readNetwork()
   const host = openHost(device)
   try {
     await host.nftables.observe() // no root, no nft: said before anything is made
     const privateKey = await readOrCreateKey(keyFile(stateFolder), generatePrivateKey)
     await requireName(options, publicKeyOf(privateKey))
-    await closeHost(host, network)
+    await requireRoom(host, listenPort)
     const inUse = observePrefixes(host.links, device, network)
     const prefixes = await claimPrefixes({ store, network, node: name, inUse })
+    if (await closeHost(host, network)) log.info({ prefixes }, 'closed: the range never leaves in clear')
     const agent = new Agent({ ...options, host, privateKey, view: new View(network), prefixes })
     await agent.run(signal)
   } finally {
@@ -108,6 +110,8 @@ class Agent {
   /** What was wrong with records in the last round: each is logged once. */
   #problems: ReadonlySet<string> = new Set()
   #synced = () => {}
+  /** The store came back, and may have forgotten us; the view does not show it yet. */
+  #forgotten = false
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -150,6 +154,9 @@ class Agent {
       case 'lost':
         log.warn({ store: store.address, reason: event.reason }, 'the store is lost; all stays as it was last seen')
         return
+      case 'back':
+        this.#forgotten = true
+        break
       case 'problem':
         log.warn({ reason: event.reason }, 'left out, as it cannot be read')
         return
@@ -168,27 +175,33 @@ class Agent {
     const { view, host, options } = { ...this.#parts, options: this.#parts }
     const seen = view.seen
     if (seen === undefined) return
-    if (view.inSync) await this.#keepClaims(seen)
+    if (this.#forgotten || (view.inSync && !this.#holdsClaims(seen))) await this.#claim(seen)
     const { deviceCommand: command, privateKey, listenPort, log, device } = options
     await ensureDevice(host, { command, privateKey, listenPort, log })
     const settings = await prepareForwarding(device)
     if (settings.length > 0) log.info({ settings }, 'kernel settings changed, so that this host forwards')
     await this.#apply(seen)
-    if (view.inSync) await this.#publish(seen)
+    if (this.#forgotten) await this.#publish(await options.store.readNode(options.name))
+    else if (view.inSync) await this.#publish(seen.nodes.get(options.name))
+    this.#forgotten = false
+  }
+
+  #holdsClaims(seen: NetworkView): boolean {
+    const { name } = this.#parts
+    const mine = new Set(admitClaims(seen).flatMap(({ prefix, node }) => (node === name ? prefix : [])))
+    return this.#prefixes.every(prefix => mine.has(prefix)) && this.#prefixes.length === seen.network.range.length
   }
 
   /** Claims again what the store has lost. */
-  async #keepClaims(seen: NetworkView): Promise<void> {
+  async #claim({ network }: NetworkView): Promise<void> {
     const { store, name, log } = this.#parts
-    const mine = new Set(admitClaims(seen).flatMap(({ prefix, node }) => (node === name ? prefix : [])))
-    if (this.#prefixes.every(prefix => mine.has(prefix)) && this.#prefixes.length === seen.network.range.length) return
-    const prefixes = await claimPrefixes({ store, network: seen.network, node: name, inUse: this.#prefixes })
-    log.warn({ before: this.#prefixes, prefixes }, 'the store did not hold our claims: claimed again')
-    this.#prefixes = prefixes
+    const before = this.#prefixes
+    this.#prefixes = await claimPrefixes({ store, network, node: name, inUse: before })
+    if (this.#prefixes.join() !== before.join()) log.warn({ before, prefixes: this.#prefixes }, 'our prefixes changed')
   }
 
   async #apply(seen: NetworkView): Promise<void> {
-    const { host, log } = this.#parts
+    const { host, log, name } = this.#parts
     const self = observeSelf(this.#parts, {
       publicKey: this.#publicKey,
       prefixes: this.#prefixes,
@@ -204,17 +217,18 @@ class Agent {
     if (changes.length === 0) return
     const startMs = performance.now()
     await applyChanges(host, changes)
+    // Those who do not know us yet greet us when they do.
+    if (seen.nodes.get(name)?.publicKey === this.#publicKey) await greet(addedPeers(changes))
     const tookMs = Math.round(performance.now() - startMs)
     log.info({ tookMs, changes: changes.map(describeChange) }, 'applied')
   }
 
   /** Last: whoever reads it may send at once. */
-  async #publish(seen: NetworkView): Promise<void> {
+  async #publish(known: NodeRecord | undefined): Promise<void> {
     const { store, name, endpoints, log } = this.#parts
     const record: NodeRecord = { name, publicKey: this.#publicKey, endpoints, prefixes: this.#prefixes }
-    const known = seen.nodes.get(name)
     if (known && formatNodeRecord(known) === formatNodeRecord(record)) return
     await store.writeNode(record)
-    log.info({ node: name, publicKey: this.#publicKey, endpoints, prefixes: this.#prefixes }, 'own record written')
+    log.info({ ...record }, 'own record written')
   }
 }

@@ -19,8 +19,8 @@ export async function observeBareHost({ deviceName: name, links, nftables }: Hos
   }
 }
 
-/** Closes the host to the network's traffic, but for what is open already. Takes nothing away. Errors: as above. */
-export async function closeHost(host: Host, network: NetworkConfig): Promise<void> {
+/** Closes the host to the network's traffic, but for what is open already; whether it was not closed. Errors: as above. */
+export async function closeHost(host: Host, network: NetworkConfig): Promise<boolean> {
   const observed = await observeBareHost(host)
   const { device, routes, firewall } = observed
   const closed: HostState = {
@@ -33,8 +33,7 @@ export async function closeHost(host: Host, network: NetworkConfig): Promise<voi
       shares: firewall.shares,
     },
   }
-  await applyChanges(
-    host,
-    differenceOf(closed, observed).filter(({ kind }) => kind === 'firewall' || kind === 'putRoute'),
-  )
+  const changes = differenceOf(closed, observed).filter(({ kind }) => kind === 'firewall' || kind === 'putRoute')
+  await applyChanges(host, changes)
+  return changes.length > 0
 }

@@ -1,9 +1,10 @@
 // The device is a process of its own: the agent starts it if there is none, and adopts what is there. Nothing that
 // happens to the agent reaches it.
 
+import { createSocket } from 'node:dgram'
 import { access, constants } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import { PodwireError, podwireError, reasonOf } from '../base/errors.ts'
+import { podwireError, reasonOf } from '../base/errors.ts'
 import { exec } from '../base/exec.ts'
 import type { Log } from '../base/log.ts'
 import type { Secret } from '../base/secret.ts'
@@ -19,7 +20,31 @@ interface Starting {
 }
 
 const answerDeadlineMs = 5_000
-const addressInUse = /errno=98\b/
+
+/**
+ * Refuses a host on which no device could be started, and changes nothing.
+ * Errors: ERR_PODWIRE_NAME_IN_USE, _PORT_IN_USE, _NO_TUN.
+ */
+export async function requireRoom({ deviceName: name, device, links }: Host, listenPort: number): Promise<void> {
+  if ((await device.get().catch(() => undefined)) !== undefined) return
+  // Someone else's interface; or its process died, and the link is not gone yet.
+  if (links.links().some(link => link.name === name)) throw podwireError('ERR_PODWIRE_NAME_IN_USE', { name })
+  await access('/dev/net/tun', constants.R_OK | constants.W_OK).catch(error => {
+    throw podwireError('ERR_PODWIRE_NO_TUN', { reason: reasonOf(error) }, error)
+  })
+  if (await isTaken('udp6', listenPort)) throw podwireError('ERR_PODWIRE_PORT_IN_USE', { port: listenPort })
+  if (await isTaken('udp4', listenPort)) throw podwireError('ERR_PODWIRE_PORT_IN_USE', { port: listenPort })
+}
+
+function isTaken(type: 'udp4' | 'udp6', port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = createSocket({ type, ipv6Only: true })
+    const end = (taken: boolean) => socket.close(() => resolve(taken))
+    // Any other error, as on a host without IPv6, is not ours to judge.
+    socket.once('error', error => end('code' in error && error.code === 'EADDRINUSE'))
+    socket.bind({ port, exclusive: true }, () => end(false))
+  })
+}
 
 /**
  * Makes sure that a device of the host's name answers and has our key. A key is only set if it differs: setting one ends
@@ -38,11 +63,7 @@ export async function ensureDevice(host: Host, starting: Starting): Promise<void
 
 async function startDevice(host: Host, { command, privateKey, listenPort, log }: Starting): Promise<void> {
   const { deviceName: name, device, links } = host
-  // Someone else's interface; or its process died, and the link is not gone yet.
-  if (links.links().some(link => link.name === name)) throw podwireError('ERR_PODWIRE_NAME_IN_USE', { name })
-  await access('/dev/net/tun', constants.R_OK | constants.W_OK).catch(error => {
-    throw podwireError('ERR_PODWIRE_NO_TUN', { reason: reasonOf(error) }, error)
-  })
+  await requireRoom(host, listenPort)
   const startMs = performance.now()
   // With a level it would log to our output, and hold it open for as long as it lives.
   await exec([...command, name], { env: { ...process.env, LOG_LEVEL: '' } })
@@ -51,9 +72,7 @@ async function startDevice(host: Host, { command, privateKey, listenPort, log }:
     await device.set({ privateKey, listenPort })
   } catch (error) {
     links.deleteLink(name) // which ends the device: what was not there before is gone again
-    throw error instanceof PodwireError && error.code === 'ERR_PODWIRE_UAPI_REFUSED' && addressInUse.test(error.message)
-      ? podwireError('ERR_PODWIRE_PORT_IN_USE', { port: listenPort }, error)
-      : error
+    throw error
   }
   log.info({ device: name, tookMs: Math.round(performance.now() - startMs) }, 'device started')
 }

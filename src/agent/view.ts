@@ -53,6 +53,7 @@ export class View {
         this.#seen = this.seen
         this.#inSync = false
         return
+      case 'back':
       case 'problem':
         return
     }

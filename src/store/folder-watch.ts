@@ -7,7 +7,7 @@ import { reasonOf } from '../base/errors.ts'
 
 /** Network file systems send no events; a full queue loses them. */
 const slowScanMs = 30_000
-const retryMs = { least: 250, most: 8_000 }
+const retryMs = { least: 100, most: 2_000 }
 
 interface Scanning {
   /** Says after how many ms it wants to run again even if nothing changes, or nothing. */

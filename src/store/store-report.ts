@@ -6,9 +6,10 @@ import type { StoreEvent } from './store.ts'
 
 /**
  * What vanishes is believed only after this long, with the store still whole: someone who removes the store removes its
- * files one after the other, and that must not look like nodes that leave.
+ * files one after the other, and that must not look like nodes that leave. A store that was lost and comes back with less
+ * has forgotten nodes that are still there, and each needs time to find it and say so: more than its wait between tries.
  */
-const settleMs = 500
+const settleMs = { whole: 500, lost: 5_000 }
 
 /** All that a store holds at one time. */
 interface Contents {
@@ -26,7 +27,7 @@ export class StoreReport {
   readonly #nodes = new Map<string, NodeRecord>()
   readonly #claims = new Map<string, Claim>()
   #problems: readonly string[] = []
-  #state: 'starting' | 'inSync' | `lost ${string}` = 'starting'
+  #state: 'starting' | 'inSync' | 'back' | `lost ${string}` = 'starting'
   /** What was last found missing, and since when, on performance.now(). */
   #missing = { keys: '', sinceMs: 0 }
 
@@ -36,6 +37,10 @@ export class StoreReport {
 
   /** Says what differs. Returns after how many ms to list again, if something vanished that is not believed yet. */
   say({ network, nodes, claims, problems }: Contents): number | undefined {
+    if (this.#state.startsWith('lost')) {
+      this.#state = 'back'
+      this.#onEvent({ kind: 'back' })
+    }
     const networkText = formatNetworkConfig(network)
     if (networkText !== this.#network) {
       this.#network = networkText
@@ -70,7 +75,8 @@ export class StoreReport {
     const goneClaims = [...this.#claims].filter(([key]) => !claims.has(key))
     const keys = [...goneNodes, ...goneClaims.map(([key]) => key)].join()
     if (keys !== this.#missing.keys) this.#missing = { keys, sinceMs: performance.now() }
-    const leftMs = this.#missing.sinceMs + settleMs - performance.now()
+    const settle = this.#state === 'back' ? settleMs.lost : settleMs.whole
+    const leftMs = this.#missing.sinceMs + settle - performance.now()
     if (keys !== '' && leftMs > 0) return leftMs
     for (const name of goneNodes) {
       this.#nodes.delete(name)

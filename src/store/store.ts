@@ -2,7 +2,7 @@
 // the claims on prefixes; it knows nothing of what they mean. Each form (file, server, etcd, kubernetes) says the same
 // things in the same order:
 //
-//   watch: network, claims, nodes: the full list --> inSync --> changes … (lost --> changes, gones --> inSync) …
+//   watch: network, claims, nodes: the full list --> inSync --> changes … (lost --> back, changes, gones --> inSync) …
 
 import { podwireError } from '../base/errors.ts'
 import type { NetworkConfig } from '../model/network-config.ts'
@@ -20,6 +20,11 @@ export type StoreEvent =
   | { readonly kind: 'inSync' }
   /** The store cannot be reached; what was said stays the last that is known, until `inSync` comes again. */
   | { readonly kind: 'lost'; readonly reason: string }
+  /**
+   * It can be reached again, after `lost`. If it has forgotten us, now is the time to say so: what is missing is believed
+   * to be gone only seconds later, at `inSync`.
+   */
+  | { readonly kind: 'back' }
 
 export interface Store {
   /** How people name it: "file:/var/lib/podwire-store". */

@@ -9,7 +9,7 @@ const limit = { timeout: 60_000 }
 
 let mesh: Mesh
 before(async () => {
-  mesh = await Mesh.start('agent')
+  mesh = await Mesh.start('agent', { hosts: ['a', 'b', 'c'] })
 })
 after(() => mesh[Symbol.asyncDispose]())
 
@@ -224,7 +224,11 @@ test(
         command('--device', 'other0', ...otherState, '--name', 'e'),
         /port 51820 is in use.*ERR_PODWIRE_PORT_IN_USE/s,
       ],
-      ['full', command('--store', `file:${full}`, '--device', 'other0', ...otherState), /ERR_PODWIRE_RANGE_EXHAUSTED/],
+      [
+        'full',
+        command('--store', `file:${full}`, '--device', 'other0', '--listen-port', '51999', ...otherState),
+        /ERR_PODWIRE_RANGE_EXHAUSTED/,
+      ],
       ['no nft', command(), /"nft" was not found.*ERR_PODWIRE_TOOL_MISSING/s, ['env', 'PATH=/nowhere']],
       ['no root', command(), /ERR_PODWIRE_NEEDS_ROOT/, ['setpriv', '--reuid=65534', '--clear-groups']],
       [

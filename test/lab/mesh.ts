@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import type { ChildProcess, SpawnOptions } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -63,11 +63,15 @@ export class AgentProcess {
 }
 
 /** Looks often until `look` finds something, and returns it; gives up after ten seconds. */
-export async function until<T>(what: string, look: () => T | undefined | Promise<T | undefined>): Promise<T> {
+export async function until<T>(
+  what: string,
+  look: () => T | undefined | Promise<T | undefined>,
+  more: () => string = () => '',
+): Promise<T> {
   for (const deadline = performance.now() + 10_000; ; await delay(10)) {
     const found = await look()
     if (found !== undefined) return found
-    if (performance.now() > deadline) assert.fail(`not within 10 s: ${what}`)
+    if (performance.now() > deadline) assert.fail(`not within 10 s: ${what} ${more()}`)
   }
 }
 
@@ -83,14 +87,18 @@ export class Mesh implements AsyncDisposable {
     this.#linksBefore = linksBefore
   }
 
-  /** A lab and a store, and no agent yet. */
-  static async start(test: string): Promise<Mesh> {
+  /** A lab and a store, and no agent yet. `gateways`: whose default route leads to whom. */
+  static async start(
+    test: string,
+    { hosts, gateways = {} }: { hosts: readonly string[]; gateways?: Record<string, string> },
+  ): Promise<Mesh> {
     const linksBefore = machineLinks()
     const folder = mkdtempSync(join(tmpdir(), `podwire-${test}-`))
+    chmodSync(folder, 0o755) // one test is not root
     const lab = await startLab({
       name: `${test}-${process.pid}`,
       networks: { wan: {} },
-      hosts: Object.fromEntries(['a', 'b', 'c'].map(host => [host, describe(host)])),
+      hosts: Object.fromEntries(hosts.map(host => [host, describe(host, gateways[host])])),
     })
     const mesh = new Mesh(lab, folder, linksBefore)
     mesh.makeStore()
@@ -148,15 +156,19 @@ export class Mesh implements AsyncDisposable {
 
   /** Until there is an answer: the first may be lost to a handshake or to a record not yet read. */
   async ping(from: string, address: string): Promise<void> {
-    await until(`${from} reaches ${address}`, () =>
-      this.lab.exec(from, ['ping', '-c', '1', '-W', '1', address]).catch(() => undefined),
+    const host = from.split('/')[0] ?? from
+    const log = () => JSON.stringify(this.agents.get(host)?.lines.slice(-8), null, 1)
+    await until(
+      `${from} reaches ${address}`,
+      () => this.lab.exec(from, ['ping', '-c', '1', '-W', '1', address]).catch(() => undefined),
+      log,
     )
   }
 
   /** What the host's agent said that it claimed. */
   prefixes(host: string): string[] {
-    const line = this.agents.get(host)?.lines.find(({ msg }) => msg === 'in sync with the store')
-    return (line?.['prefixes'] ?? []) as string[]
+    const lines = this.agents.get(host)?.lines ?? []
+    return (lines.find(({ msg }) => /^(closed: |in sync)/.test(msg))?.['prefixes'] ?? []) as string[]
   }
 
   /** Runs an agent that should refuse to start; what it said. */
@@ -225,7 +237,10 @@ function addresses(host: string): [string, string] {
   return [`192.0.2.${place}`, `2001:db8::${place}`]
 }
 
-export function describe(host: string): HostDescription {
+export function describe(host: string, gateway?: string): HostDescription {
   const [ipv4, ipv6] = addresses(host)
-  return { networks: [{ network: 'wan', addresses: [`${ipv4}/24`, `${ipv6}/64`] }] }
+  return {
+    networks: [{ network: 'wan', addresses: [`${ipv4}/24`, `${ipv6}/64`] }],
+    ...(gateway !== undefined && { gateways: addresses(gateway) }),
+  }
 }
