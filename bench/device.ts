@@ -15,8 +15,8 @@ import { generatePrivateKey, publicKeyOf } from '../src/wireguard/keys.ts'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const podwire = [process.execPath, `${root}build/src/cli/main.js`, 'device', '-f'] as const
 const wireguardGo =
-  process.env['PODWIRE_WIREGUARD_GO'] ??
-  join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'podwire/bin/wireguard')
+  process.env.PODWIRE_WIREGUARD_GO ??
+  join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'podwire/bin/wireguard')
 
 interface Side {
   readonly host: 'a' | 'b'

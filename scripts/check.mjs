@@ -1,6 +1,9 @@
 // Everything that must be clean before a commit, in the order in which it fails fastest. `--fix` formats.
 
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -29,6 +32,13 @@ const checks = [
     'warnings',
   ],
 ]
+
+// It takes minutes to build, so `npm run check` does not insist on it; CI does.
+const deny = [join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'podwire/bin'), `${homedir()}/.cargo/bin`]
+  .map(folder => `${folder}/cargo-deny`)
+  .find(file => existsSync(file))
+if (deny !== undefined) checks.push(['Rust licences and sources', deny, 'check', 'licenses', 'bans', 'sources'])
+else console.log('left out: Rust licences and sources (`cargo install --locked cargo-deny` adds it)')
 
 let failed = 0
 for (const [name, command, ...args] of checks) {

@@ -110,6 +110,13 @@ function stepsNeeded() {
       ),
     )
   }
+  if (purpose === 'check' && process.env.CI && !existsSync(join(cacheBin, 'cargo-deny'))) {
+    steps.push(
+      step(`cargo: build cargo-deny into ${cacheBin}, which takes minutes`, [
+        ...['cargo', 'install', '--quiet', '--locked', '--root', join(cacheBin, '..'), 'cargo-deny@0.20.2'],
+      ]),
+    )
+  }
   steps.push(
     step('build: the addon (cargo) and the TypeScript (tsc) into build/', [process.execPath, 'scripts/build.mjs']),
   )

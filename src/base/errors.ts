@@ -114,6 +114,11 @@ export const errorTable = {
     hint: 'The kernel refused this call; the reason is its own word. `dmesg` may say more.',
     exit: 1,
   },
+  ERR_PODWIRE_CLOSED: {
+    message: '{what} was closed',
+    hint: 'This is a defect of whoever calls it: open a new one, or stop calling when it is closed.',
+    exit: 1,
+  },
 
   // The store, and a node's place in it
   ERR_PODWIRE_STORE_ADDRESS: {
@@ -139,11 +144,6 @@ export const errorTable = {
   ERR_PODWIRE_RANGE_EXHAUSTED: {
     message: 'no /{length} is left in the range {range}: {claimed} prefixes are claimed',
     hint: 'Remove the claims and records of nodes that are gone, or widen the range in network.json.',
-    exit: 1,
-  },
-  ERR_PODWIRE_CLOSED: {
-    message: '{what} was closed',
-    hint: 'This is a defect of whoever calls it: open a new one, or stop calling when it is closed.',
     exit: 1,
   },
 

@@ -52,17 +52,22 @@ function checkName(name: string): void {
 }
 
 /** What the daemon tells the process that started it, once. */
-type Report = { readonly ready: true } | { readonly code: ErrorCode; readonly message: string; readonly hint: string }
+type Report =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'error'; readonly code: ErrorCode; readonly message: string; readonly hint: string }
+  | { readonly kind: 'defect'; readonly stack: string }
 
 /** Becomes the device. Returns when it serves its socket; the process lives until it ends. */
 async function runDevice(name: string): Promise<void> {
   try {
     await openDevice(name)
-    report({ ready: true })
+    report({ kind: 'ready' })
   } catch (error) {
-    if (process.send === undefined || !(error instanceof PodwireError)) throw error
-    report({ code: error.code, message: error.message, hint: error.hint }) // the parent says it
-    process.exitCode = error.exitStatus
+    if (process.send === undefined) throw error
+    // The parent says it, and ends with this status.
+    process.exitCode = 1
+    if (!(error instanceof PodwireError)) report({ kind: 'defect', stack: String((error as Error).stack ?? error) })
+    else report({ kind: 'error', code: error.code, message: error.message, hint: error.hint })
   }
 }
 
@@ -152,6 +157,7 @@ async function startDaemon(name: string): Promise<void> {
     const command = `podwire device -f ${name}`
     throw podwireError('ERR_PODWIRE_COMMAND_FAILED', { command, status: outcome, output: 'it did not say why' })
   }
-  if ('code' in outcome) throw new PodwireError(outcome.code, outcome.message, outcome.hint)
+  if (outcome.kind === 'error') throw new PodwireError(outcome.code, outcome.message, outcome.hint)
+  if (outcome.kind === 'defect') throw Object.assign(new Error('the device'), { stack: outcome.stack })
   child.unref()
 }

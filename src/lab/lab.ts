@@ -179,7 +179,10 @@ export class Lab {
 
   /** Kills what runs in the lab and removes it. Again is no error. */
   async stop(): Promise<void> {
-    const exits = [...this.#children].map(child => new Promise(resolve => child.once('exit', resolve)))
+    const exits = [...this.#children].map(child => {
+      child.ref() // it may have been let go, and is waited for now
+      return new Promise(resolve => child.once('exit', resolve))
+    })
     await endLab(this.name)
     releaseLab(this.name)
     await Promise.all(exits)

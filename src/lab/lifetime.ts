@@ -34,14 +34,19 @@ export interface LabState {
 
 const bootId = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
 
-/** Field 22 of /proc/PID/stat; undefined if there is no such process. */
-function startTimeOf(pid: number): string | undefined {
+/** The fields of /proc/PID/stat from the third, the state, on; undefined if there is no such process. */
+function statOf(pid: number): string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   } catch {
     return undefined
   }
+}
+
+/** Field 22, in clock ticks since the boot. */
+function startTimeOf(pid: number): string | undefined {
+  return statOf(pid)?.[19]
 }
 
 /** The record of a lab that is alive; undefined for none, and for what a dead owner or an earlier boot left. */
@@ -244,19 +249,31 @@ export function processesIn(paths: readonly string[]): number[] {
     .filter(pid => pid !== process.pid && inside(pid))
 }
 
-/** Kills every process in the namespaces, and waits until they are gone. */
+/** Kills every process in the namespaces, and waits until they have ended. */
 function killInside(paths: readonly string[]): void {
   const deadline = Date.now() + 5_000
+  const killed = new Set<number>()
   for (;;) {
-    const pids = processesIn(paths)
-    if (pids.length === 0) return
+    const found = processesIn(paths)
+    for (const pid of found) {
+      kill(pid)
+      killed.add(pid)
+    }
+    // A process leaves its namespaces first, and is not yet gone then.
+    const left = [...killed].filter(pid => !hasEnded(pid))
+    if (found.length === 0 && left.length === 0) return
     if (Date.now() > deadline) {
-      const reason = `processes ${pids.join(', ')} do not end`
+      const reason = `processes ${left.join(', ')} do not end`
       throw podwireError('ERR_PODWIRE_SYSTEM', { what: 'killing what runs in the lab', reason })
     }
-    for (const pid of pids) kill(pid)
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2)
   }
+}
+
+/** Gone, or a zombie that only waits for its parent to ask. */
+function hasEnded(pid: number): boolean {
+  const state = statOf(pid)?.[0]
+  return state === undefined || state === 'Z' || state === 'X'
 }
 
 function kill(pid: number): void {

@@ -157,6 +157,9 @@ const chunkPeers = 256
 const peerWords = 16
 const word = { txBytes: 0, sentUnanswered: 1, rxBytes: 8, receivedUnanswered: 9, lastTraversal: 10 }
 
+// Held here, so that an engine is closed by `close` and never because nobody refers to it.
+const open = new Set<NativeEngine>()
+
 /**
  * Creates the interface (or takes `tunFd`, which is the engine's from then on) and starts the engine; no sockets yet.
  * Errors: ERR_PODWIRE_NO_TUN, ERR_PODWIRE_NEEDS_ROOT, ERR_PODWIRE_NAME, ERR_PODWIRE_NAME_IN_USE, ERR_PODWIRE_SYSTEM,
@@ -165,6 +168,7 @@ const word = { txBytes: 0, sentUnanswered: 1, rxBytes: 8, receivedUnanswered: 9,
 export function openEngine({ onEvents, ...options }: EngineOptions): Engine {
   const addon = loadAddon<Addon>().NativeEngine
   const native = callAddon(() => addon.open(options, onEvents))
+  open.add(native)
   const chunks = new Map<number, BigUint64Array>()
 
   function chunkOf(peer: PeerId): BigUint64Array {
@@ -224,6 +228,7 @@ export function openEngine({ onEvents, ...options }: EngineOptions): Engine {
     drain: () => decodeEvents(callAddon(() => native.drain())),
     close() {
       chunks.clear()
+      open.delete(native)
       native.close()
     },
   }

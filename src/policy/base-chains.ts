@@ -4,6 +4,7 @@
 //   in:   raw prerouting -- from pw*: only from the interface's own addresses (chain container)
 //                        -- from elsewhere but the device and lo: no source of the network (chain arriving)
 //   out:  forward, output, postrouting -- to the network: only by the device, pw* or lo (chain leaving)
+//         postrouting -- from the range to anywhere else: only by those too, or masqueraded (chain unmasked)
 //
 // Forward and postrouting come late (priority 300), behind DNAT and whatever reroutes; what this host starts and DNAT
 // redirects is judged there by its last destination and interface. Nothing here looks at connections: conntrack is not
@@ -33,6 +34,7 @@ interface Chain {
 }
 
 function chainsOf(device: string): readonly Chain[] {
+  const own = [`oifname { "lo", "${device}" } return`, 'oifname "pw*" return']
   const neighbours = 'icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert }'
   return [
     {
@@ -46,8 +48,10 @@ function chainsOf(device: string): readonly Chain[] {
         'fib saddr . iif oif missing counter drop',
       ],
     },
-    { name: 'arriving', rules: matchSets('saddr') },
-    { name: 'leaving', rules: [`oifname { "lo", "${device}" } return`, 'oifname "pw*" return', ...matchSets('daddr')] },
+    { name: 'arriving', rules: matchSets(sets, 'saddr') },
+    { name: 'leaving', rules: [...own, ...matchSets(sets, 'daddr')] },
+    // A share's source is its LAN's own business; an address of the range means nothing to anyone out there.
+    { name: 'unmasked', rules: [...own, ...matchSets(sets.slice(0, 2), 'saddr')] },
     {
       name: 'prerouting',
       hook: 'prerouting priority raw',
@@ -56,12 +60,12 @@ function chainsOf(device: string): readonly Chain[] {
     // Before anything redirects it: later in this hook a packet may have a new destination and still its first interface.
     { name: 'output', hook: 'output priority raw', rules: ['goto leaving'] },
     { name: 'forward', hook: 'forward priority 300', rules: ['goto leaving'] },
-    { name: 'postrouting', hook: 'postrouting priority 300', rules: ['goto leaving'] },
+    { name: 'postrouting', hook: 'postrouting priority 300', rules: ['jump leaving', 'goto unmasked'] },
   ]
 }
 
-function matchSets(field: 'saddr' | 'daddr'): string[] {
-  return sets.map(({ name, header }) => `${header} ${field} @${name} counter drop`)
+function matchSets(among: typeof sets, field: 'saddr' | 'daddr'): string[] {
+  return among.map(({ name, header }) => `${header} ${field} @${name} counter drop`)
 }
 
 /** What every rule of a firewall for that device carries as its comment. */

@@ -39,7 +39,7 @@ async function advertisedLinks(deviceName: string): Promise<string[]> {
 }
 
 /** The value of `name` ("ipv4/ip_forward"); undefined if the kernel has none, as without IPv6 or after a link went. */
-export async function readSysctl(name: string): Promise<string | undefined> {
+async function readSysctl(name: string): Promise<string | undefined> {
   try {
     return (await readFile(`${root}/${name}`, 'utf8')).trim()
   } catch (error) {

@@ -16,7 +16,6 @@ import { blake2s } from '@noble/hashes/blake2.js'
 
 export const tagBytes = 16
 export const macBytes = 16
-export const hashBytes = 32
 
 // A key in DER is one of these headers and its 32 bytes (RFC 8410).
 const privateKeyHeader = Buffer.from('302e020100300506032b656e04220420', 'hex')

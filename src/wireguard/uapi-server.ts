@@ -4,10 +4,10 @@
 //
 // The socket file is the handle by which others end the device: when it is removed, `onRemoved` is called.
 
-import { lstatSync, mkdirSync, rmSync, watch } from 'node:fs'
+import { lstatSync, mkdirSync, renameSync, rmSync, watch } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
-import { podwireError, reasonOf } from '../base/errors.ts'
+import { PodwireError, podwireError, reasonOf } from '../base/errors.ts'
 import type { Device } from '../model/device.ts'
 import { errnoOf, formatGetAnswer, parseSetRequest } from './uapi.ts'
 import { socketPath } from './uapi-client.ts'
@@ -35,22 +35,44 @@ export interface UapiServer {
 
 /**
  * Makes the path free for a new socket: makes the directory, removes the socket of a device that died.
- * Error: ERR_PODWIRE_NAME_IN_USE if a device answers on it.
+ * Errors: ERR_PODWIRE_NAME_IN_USE if a device answers on it, ERR_PODWIRE_NEEDS_ROOT, ERR_PODWIRE_SOCKET.
  */
 export async function claimSocket(nameOrPath: string): Promise<void> {
   const file = socketPath(nameOrPath)
-  mkdirSync(dirname(file), { recursive: true, mode: 0o755 })
-  if (lstatSync(file, { throwIfNoEntry: false }) === undefined) return
-  const answers = await new Promise<boolean>(resolve => {
-    const socket = connect(file)
-    socket.on('connect', () => resolve(true)).on('error', () => resolve(false))
-    socket.on('connect', () => socket.destroy())
-  })
-  if (answers) throw podwireError('ERR_PODWIRE_NAME_IN_USE', { name: nameOrPath })
-  rmSync(file)
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o755 })
+    if (lstatSync(file, { throwIfNoEntry: false }) === undefined) return
+    if (await answers(file)) throw podwireError('ERR_PODWIRE_NAME_IN_USE', { name: nameOrPath })
+    rmSync(file)
+  } catch (error) {
+    throw socketError(file, error)
+  }
 }
 
-/** Listens on a path that `claimSocket` made free; only the owner may open it, from its first moment. Error: ERR_PODWIRE_SOCKET. */
+/** Whether someone listens on a socket; it does not if its process is gone. Throws what else connecting says. */
+function answers(file: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(file, () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED' || error.code === 'ENOTSOCK') resolve(false)
+      else reject(error)
+    })
+  })
+}
+
+function socketError(file: string, error: unknown): PodwireError {
+  if (error instanceof PodwireError) return error
+  const { code } = error as NodeJS.ErrnoException
+  if (code === 'EACCES' || code === 'EPERM') {
+    return podwireError('ERR_PODWIRE_NEEDS_ROOT', { what: `the socket ${file}` }, error)
+  }
+  return podwireError('ERR_PODWIRE_SOCKET', { file, reason: reasonOf(error) }, error)
+}
+
+/** Listens on a path that `claimSocket` made free; only the owner may open it, from its first moment. Errors: as claimSocket. */
 export async function serveUapi(options: UapiServerOptions): Promise<UapiServer> {
   const file = socketPath(options.nameOrPath)
   const connections = new Set<Socket>()
@@ -80,11 +102,19 @@ export async function serveUapi(options: UapiServerOptions): Promise<UapiServer>
   }
 }
 
+/**
+ * Listens under a name beside and moves it into place: it is there only when it answers, and closing, by which libuv
+ * removes the name that it bound, cannot remove the socket of another that came after us.
+ */
 function listen(server: Server, file: string, fd: number | undefined): Promise<void> {
+  const bound = `${file}.${process.pid}`
   return new Promise((resolve, reject) => {
-    server.once('error', error => reject(podwireError('ERR_PODWIRE_SOCKET', { file, reason: reasonOf(error) }, error)))
-    const before = process.umask(0o077) // binding happens within listen(), before it returns
-    server.listen(fd === undefined ? { path: file } : { fd }, resolve)
+    server.once('error', error => reject(socketError(file, error)))
+    const before = process.umask(0o177) // binding happens within listen(), before it returns
+    server.listen(fd === undefined ? { path: bound } : { fd }, () => {
+      if (fd === undefined) renameSync(bound, file)
+      resolve()
+    })
     process.umask(before)
   })
 }

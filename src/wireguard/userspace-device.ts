@@ -84,6 +84,9 @@ export class UserspaceDevice implements Device {
     this.#closed = true
     for (const peer of [...this.#peers.values()]) this.#removePeer(peer)
     this.#privateKey?.wipe()
+    const drops = Object.entries(this.#engine.drops()).filter(([, count]) => count > 0n)
+    const list = drops.map(([reason, count]) => `${reason} ${count}`).join(', ')
+    this.#options.log('debug', `packets dropped: ${list || 'none'}`)
     this.#engine.close()
   }
 

@@ -104,7 +104,7 @@ impl NativeEngine {
     }
 
     #[napi]
-    #[expect(clippy::cast_precision_loss)] // exact for 285,000 years
+    #[allow(clippy::cast_precision_loss)] // exact for 285,000 years
     pub fn now_ms() -> f64 {
         Engine::now_ms() as f64
     }

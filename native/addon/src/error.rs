@@ -11,7 +11,7 @@ fn quote(text: &str, json: &mut String) {
         match character {
             '"' | '\\' => json.extend(['\\', character]),
             control if control < ' ' => {
-                write!(json, "\\u{:04x}", control as u32).expect("a string takes all")
+                write!(json, "\\u{:04x}", control as u32).expect("a string takes all");
             }
             other => json.push(other),
         }

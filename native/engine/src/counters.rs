@@ -99,7 +99,7 @@ drops! {
     Replay = "replay",
     /// Decrypted, but neither IPv4 nor IPv6, or its length disagrees with the packet.
     InnerHeader = "innerHeader",
-    /// The inner source is not in the peer's AllowedIPs.
+    /// The inner source is not in the peer's `AllowedIPs`.
     Source = "source",
     /// Marked as congested, and the inner packet cannot carry the mark.
     Congestion = "congestion",
@@ -109,7 +109,7 @@ drops! {
     HandshakeQueue = "handshakeQueue",
     /// Read from the TUN, but not an IP packet.
     OutboundHeader = "outboundHeader",
-    /// No peer has the destination in its AllowedIPs.
+    /// No peer has the destination in its `AllowedIPs`.
     NoPeer = "noPeer",
     /// The peer has no endpoint.
     NoEndpoint = "noEndpoint",

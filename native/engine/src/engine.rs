@@ -70,7 +70,7 @@ impl Engine {
         let (plane, stop) = (Arc::clone(&engine.plane), Arc::clone(&engine.stop));
         let (reader, writer) = (Arc::clone(&tun), tun);
         engine.spawn("podwire-out", move || {
-            outbound::run(&plane, &reader, link, &stop)
+            outbound::run(&plane, &reader, link, &stop);
         })?;
         let (plane, stop) = (Arc::clone(&engine.plane), Arc::clone(&engine.stop));
         engine.spawn("podwire-in", move || inbound::run(&plane, &writer, &stop))?;
@@ -258,14 +258,12 @@ impl Engine {
         let now_ms = clock::now_ms();
         self.batch.clear();
         self.batch.put(message, id, endpoint);
-        let sent = self.plane.send(&self.batch, now_ms);
-        if sent {
-            self.plane
-                .table()
-                .peer(id)?
-                .note_sent(message.len(), false, now_ms);
-        }
-        Ok(sent)
+        // Before it goes, as with data: what answers it may come before this thread goes on.
+        self.plane
+            .table()
+            .peer(id)?
+            .note_sent(message.len(), false, now_ms);
+        Ok(self.plane.send(&self.batch, now_ms))
     }
 
     /// Sends what waits, or an empty packet; without a session asks for one.

@@ -13,7 +13,8 @@ use crate::packet::{HEADER_BYTES, Message, TAG_BYTES, decapsulate_ecn, parse, pa
 use crate::plane::{Plane, Warning};
 use crate::sys::clock::now_ms;
 use crate::sys::poll::{self, Waker};
-use crate::sys::socket::{self, BATCH, Incoming, SLOT_BYTES};
+pub use crate::sys::socket::Incoming;
+use crate::sys::socket::{self, BATCH, SLOT_BYTES};
 use crate::table::{Session, Table};
 use crate::tun::Tun;
 
@@ -197,7 +198,7 @@ pub fn run(plane: &Plane, tun: &Tun, stop: &Waker) {
                         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
                     ) => {}
                 Err(error) => {
-                    plane.warn(Warning::Receive, now_ms, || format!("receiving: {error}"))
+                    plane.warn(Warning::Receive, now_ms, || format!("receiving: {error}"));
                 }
                 Ok(()) => {
                     open_all(
@@ -239,7 +240,7 @@ fn open_all(
             now_ms,
         ) {
             Ok(Some(packet)) => {
-                packets.push(i * SLOT_BYTES + packet.start..i * SLOT_BYTES + packet.end)
+                packets.push(i * SLOT_BYTES + packet.start..i * SLOT_BYTES + packet.end);
             }
             Ok(None) => {}
             Err(reason) => plane.drops.add(reason, 1),

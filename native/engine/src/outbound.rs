@@ -21,6 +21,7 @@ use crate::sys::poll::{self, Waker};
 use crate::sys::socket::BATCH;
 use crate::tun::{LinkWatch, Tun};
 
+const MAX_PADDING_BYTES: usize = 15;
 const OVERHEAD_BYTES: usize = HEADER_BYTES + TAG_BYTES;
 /// Room for the longest packet, whatever was read before it, and for a whole batch of usual ones.
 const WIRE_BYTES: usize = 4 * MAX_PACKET_BYTES;
@@ -89,7 +90,7 @@ impl Batch {
     /// Room for one more packet, of any length; `None` if the batch is full.
     pub fn room(&mut self) -> Option<&mut [u8]> {
         let start = self.used + HEADER_BYTES;
-        let end = start + MAX_PACKET_BYTES.next_multiple_of(16) + TAG_BYTES;
+        let end = start + MAX_PACKET_BYTES + MAX_PADDING_BYTES + TAG_BYTES;
         if self.slots.len() == BATCH || end > self.wire.len() {
             return None;
         }

@@ -1,6 +1,7 @@
 //! What the device knows: its peers, whose each prefix and each index is, and the key of mac1. Plain data and its
 //! changes; no clock, no socket. The threads read it once a batch, commands change it.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
@@ -171,8 +172,8 @@ impl Table {
                 .fill(&mut bytes)
                 .expect("the kernel gives random bytes");
             let index = u32::from_le_bytes(bytes);
-            if !self.sessions.contains_key(&index) {
-                self.sessions.insert(index, Session::Handshake(id));
+            if let Entry::Vacant(place) = self.sessions.entry(index) {
+                place.insert(Session::Handshake(id));
                 return Ok(index);
             }
         }

@@ -85,7 +85,7 @@ impl Tun {
         sys::attached(&self.file).is_ok()
     }
 
-    /// Reads one packet; WouldBlock if none waits.
+    /// Reads one packet; `WouldBlock` if none waits.
     pub fn read(&self, packet: &mut [u8]) -> io::Result<usize> {
         (&self.file).read(packet)
     }

@@ -30,6 +30,7 @@ test('firewall: the whole table, chain by chain', () => {
     ],
     ['arriving', spoof.map(drop)],
     ['leaving', ['oifname { "lo", "wg0" } return', 'oifname "pw*" return', ...leak.map(drop)]],
+    ['unmasked', ['oifname { "lo", "wg0" } return', 'oifname "pw*" return', ...spoof.slice(0, 2).map(drop)]],
     [
       'prerouting',
       [
@@ -40,7 +41,7 @@ test('firewall: the whole table, chain by chain', () => {
     ],
     ['output', ['type filter hook output priority raw; policy accept;', 'goto leaving']],
     ['forward', ['type filter hook forward priority 300; policy accept;', 'goto leaving']],
-    ['postrouting', ['type filter hook postrouting priority 300; policy accept;', 'goto leaving']],
+    ['postrouting', ['type filter hook postrouting priority 300; policy accept;', 'jump leaving', 'goto unmasked']],
   ]
   for (const [chain, rules] of chains) assert.deepEqual(rulesOf(script, chain), rules, chain)
   assert.equal(script.match(/^ {2}chain /gm)?.length, chains.length)

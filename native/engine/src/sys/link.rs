@@ -66,7 +66,7 @@ impl LinkSocket {
 
     /// What was said of the link since the last call. ENOBUFS: something was lost, so ask.
     pub fn read(&self, index: u32) -> io::Result<Vec<Said>> {
-        let mut buffer = [0_u8; 32_768];
+        let mut buffer = [0_u8; 16_384];
         // SAFETY: the pointer and the length are those of `buffer`.
         let read = unsafe {
             libc::recv(

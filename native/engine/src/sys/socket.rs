@@ -26,7 +26,7 @@ const BUFFER_BYTES: libc::c_int = 16 << 20;
 /// A send waits this long for room, then the packet is dropped.
 const SEND_TIMEOUT_MICROS: libc::suseconds_t = 100_000;
 
-fn set<T>(socket: &OwnedFd, level: libc::c_int, option: libc::c_int, value: T) -> io::Result<()> {
+fn set<T>(socket: &OwnedFd, level: libc::c_int, option: libc::c_int, value: &T) -> io::Result<()> {
     let length = size_of::<T>() as libc::socklen_t;
     // SAFETY: the pointer and the length are those of `value`, and callers pass the option's type, made of integers.
     check(unsafe {
@@ -34,7 +34,7 @@ fn set<T>(socket: &OwnedFd, level: libc::c_int, option: libc::c_int, value: T) -
             socket.as_raw_fd(),
             level,
             option,
-            (&raw const value).cast(),
+            (&raw const *value).cast(),
             length,
         )
     })?;
@@ -53,41 +53,40 @@ pub fn open(family: Family, port: u16) -> io::Result<OwnedFd> {
     // SAFETY: the kernel has just given it to us, and nobody else owns it.
     let socket = unsafe { OwnedFd::from_raw_fd(socket) };
     // As the kernel's WireGuard: the outer packet may be fragmented, whatever is known of the path.
-    match family {
-        Family::V4 => {
-            set(&socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
-            set(&socket, libc::IPPROTO_IP, libc::IP_RECVTOS, 1)?;
-            set(
-                &socket,
-                libc::IPPROTO_IP,
-                libc::IP_MTU_DISCOVER,
-                libc::IP_PMTUDISC_DONT,
-            )?;
-        }
-        Family::V6 => {
-            set(&socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
-            set(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
-            set(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS, 1)?;
-            set(
-                &socket,
-                libc::IPPROTO_IPV6,
-                libc::IPV6_MTU_DISCOVER,
-                libc::IPV6_PMTUDISC_DONT,
-            )?;
-        }
+    let (level, options): (_, &[(_, libc::c_int)]) = match family {
+        Family::V4 => (
+            libc::IPPROTO_IP,
+            &[
+                (libc::IP_PKTINFO, 1),
+                (libc::IP_RECVTOS, 1),
+                (libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT),
+            ],
+        ),
+        Family::V6 => (
+            libc::IPPROTO_IPV6,
+            &[
+                (libc::IPV6_V6ONLY, 1),
+                (libc::IPV6_RECVPKTINFO, 1),
+                (libc::IPV6_RECVTCLASS, 1),
+                (libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT),
+            ],
+        ),
+    };
+    for (option, value) in options {
+        set(&socket, level, *option, value)?;
     }
     for (force, plain) in [
         (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF),
         (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF),
     ] {
-        set(&socket, libc::SOL_SOCKET, force, BUFFER_BYTES)
-            .or_else(|_| set(&socket, libc::SOL_SOCKET, plain, BUFFER_BYTES))?;
+        set(&socket, libc::SOL_SOCKET, force, &BUFFER_BYTES)
+            .or_else(|_| set(&socket, libc::SOL_SOCKET, plain, &BUFFER_BYTES))?;
     }
     let timeout = libc::timeval {
         tv_sec: 0,
         tv_usec: SEND_TIMEOUT_MICROS,
     };
-    set(&socket, libc::SOL_SOCKET, libc::SO_SNDTIMEO, timeout)?;
+    set(&socket, libc::SOL_SOCKET, libc::SO_SNDTIMEO, &timeout)?;
     let (address, length) = write_address(match family {
         Family::V4 => (Ipv4Addr::UNSPECIFIED, port).into(),
         Family::V6 => (Ipv6Addr::UNSPECIFIED, port).into(),
@@ -116,7 +115,7 @@ pub fn port(socket: &OwnedFd) -> io::Result<u16> {
 
 /// Marks what the socket sends, for routing rules.
 pub fn set_mark(socket: &OwnedFd, mark: u32) -> io::Result<()> {
-    set(socket, libc::SOL_SOCKET, libc::SO_MARK, mark)
+    set(socket, libc::SOL_SOCKET, libc::SO_MARK, &mark)
 }
 
 /// An address of either family, in the room of the longer one.
@@ -201,11 +200,7 @@ fn add_control<T>(
     // SAFETY: `msg_control` points to a `Control`, aligned and longer than the two messages that are ever added, so
     // the header and the value at `used` lie within it.
     unsafe {
-        let message = header
-            .msg_control
-            .cast::<u8>()
-            .add(*used)
-            .cast::<libc::cmsghdr>();
+        let message = header.msg_control.byte_add(*used).cast::<libc::cmsghdr>();
         (*message).cmsg_len = libc::CMSG_LEN(data_bytes) as usize;
         (*message).cmsg_level = level;
         (*message).cmsg_type = kind;
@@ -297,7 +292,7 @@ pub fn send(socket: &OwnedFd, datagrams: &[Outgoing]) -> io::Result<usize> {
     check(sent).map(|sent| sent.unsigned_abs() as usize)
 }
 
-/// Receives what waits, at most `BATCH` datagrams, one in each slot of `SLOT_BYTES`; WouldBlock if nothing waits.
+/// Receives what waits, at most `BATCH` datagrams, one in each slot of `SLOT_BYTES`. `WouldBlock`: nothing waits.
 pub fn receive(socket: &OwnedFd, slots: &mut [u8], incoming: &mut Vec<Incoming>) -> io::Result<()> {
     incoming.clear();
     let mut addresses = MaybeUninit::<[libc::sockaddr_in6; BATCH]>::zeroed();
@@ -391,7 +386,7 @@ unsafe fn read_control(header: &libc::msghdr) -> (Option<IpAddr>, u8) {
                 }
                 (libc::IPPROTO_IP, libc::IP_TOS) => ecn = data.read() & 3,
                 (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => {
-                    ecn = data.cast::<libc::c_int>().read_unaligned() as u8 & 3
+                    ecn = data.cast::<libc::c_int>().read_unaligned().to_le_bytes()[0] & 3;
                 }
                 _ => {}
             }

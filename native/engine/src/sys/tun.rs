@@ -52,7 +52,7 @@ pub fn adopt(descriptor: RawFd) -> io::Result<File> {
     Ok(unsafe { File::from_raw_fd(descriptor) })
 }
 
-/// Makes reads answer WouldBlock in place of waiting.
+/// Makes reads answer `WouldBlock` in place of waiting.
 pub fn set_nonblocking(descriptor: BorrowedFd) -> io::Result<()> {
     let descriptor = descriptor.as_raw_fd();
     // SAFETY: no memory is passed.
@@ -88,7 +88,7 @@ pub fn link_index(name: &str) -> io::Result<u32> {
 /// Sets the MTU of a link in this namespace.
 pub fn set_mtu(name: &str, mtu_bytes: usize) -> io::Result<()> {
     let mut request = request(name);
-    request.ifr_ifru.ifru_mtu = mtu_bytes as libc::c_int;
+    request.ifr_ifru.ifru_mtu = libc::c_int::try_from(mtu_bytes).unwrap_or(libc::c_int::MAX);
     // SAFETY: SIOCSIFMTU reads one ifreq.
     check(unsafe {
         libc::ioctl(

@@ -1,0 +1,228 @@
+//! What passes: packets under keys, in order, as keys come and go, and what is told of it.
+
+use super::*;
+
+#[test]
+fn packets_of_every_length_pass_both_ways() {
+    let (mut a, mut b) = connected();
+    for length in (20..=MTU).chain([MTU + 1, 9000, 65_535]) {
+        let text = packet(1, 2, length);
+        let sent = a.send(&text, START_MS);
+        assert_eq!(sent[0].len(), 32 + padded_bytes(length, MTU), "{length}");
+        assert_eq!(b.receive(&sent[0], START_MS), Ok(Some(text)), "{length}");
+        let text = packet(2, 1, length);
+        let sent = b.send(&text, START_MS);
+        assert_eq!(a.receive(&sent[0], START_MS), Ok(Some(text)), "{length}");
+    }
+}
+
+#[test]
+fn a_batch_takes_what_fits() {
+    let (a, _) = connected();
+    for (length, fits) in [(65_535, 3), (9000, 22), (20, BATCH)] {
+        let mut batch = Batch::default();
+        let mut kept = 0;
+        while let Some(room) = batch.room() {
+            room[..length].copy_from_slice(&packet(1, 2, length));
+            batch.keep(length, MTU);
+            kept += 1;
+        }
+        batch.route(&a.plane, START_MS);
+        assert_eq!(
+            (kept, batch.datagrams.len()),
+            (fits, fits),
+            "{length} bytes"
+        );
+    }
+}
+
+#[test]
+fn first_packet_asks_for_a_handshake_and_goes_out_after_it() {
+    let (mut a, mut b) = ends();
+    let texts: Vec<_> = (20..23).map(|length| packet(1, 2, length)).collect();
+    for text in &texts {
+        assert!(a.send(text, START_MS).is_empty());
+    }
+    assert_eq!(a.kinds(), [Kind::HandshakeWanted as u8], "asked once");
+    shake(&mut a, &mut b, START_MS);
+    let sent = a.flush(START_MS);
+    let opened: Vec<_> = sent
+        .iter()
+        .map(|datagram| b.receive(datagram, START_MS).unwrap().unwrap())
+        .collect();
+    assert_eq!(opened, texts, "all, in order");
+    assert_eq!(a.kinds(), [Kind::Active as u8]);
+}
+
+#[test]
+fn a_packet_that_comes_while_others_wait_goes_behind_them() {
+    let (mut a, mut b) = ends();
+    assert!(a.send(&packet(1, 2, 30), START_MS).is_empty());
+    shake(&mut a, &mut b, START_MS);
+    let lengths: Vec<_> = a
+        .send(&packet(1, 2, 40), START_MS)
+        .iter()
+        .map(Vec::len)
+        .collect();
+    assert_eq!(lengths, [32 + 32, 32 + 48]);
+}
+
+#[test]
+fn responder_waits_for_the_first_packet() {
+    let (mut a, mut b) = ends();
+    assert!(b.send(&packet(2, 1, 20), START_MS).is_empty());
+    shake(&mut a, &mut b, START_MS);
+    b.events();
+    assert!(b.flush(START_MS).is_empty(), "the keys are not confirmed");
+    assert_eq!(b.kinds(), [Kind::HandshakeWanted as u8]);
+
+    // What the initiator sends if it has nothing to say.
+    a.plane.table().peer(a.peer).unwrap().stage.push(&[]);
+    let keepalive = a.flush(START_MS);
+    assert_eq!(keepalive[0].len(), 32);
+    assert_eq!(b.receive(&keepalive[0], START_MS), Ok(None));
+    let events = b.events();
+    assert_eq!(
+        events.iter().map(|event| event.0).collect::<Vec<_>>(),
+        [Kind::Active as u8, Kind::Confirmed as u8]
+    );
+    assert_eq!(events[1].2, keepalive[0][4..8], "the local index");
+    assert_eq!(b.receive(&keepalive[0], START_MS), Err(Drop::Replay));
+
+    let sent = b.flush(START_MS);
+    assert_eq!(a.receive(&sent[0], START_MS), Ok(Some(packet(2, 1, 20))));
+}
+
+#[test]
+fn packets_of_former_sessions_pass_until_they_are_replaced() {
+    let (mut a, mut b) = connected();
+    let old = a.send(&packet(1, 2, 50), START_MS);
+    shake(&mut a, &mut b, START_MS);
+    let new = a.send(&packet(1, 2, 60), START_MS);
+    // The responder keeps only current and next, until next is confirmed.
+    assert_eq!(b.receive(&new[0], START_MS), Ok(Some(packet(1, 2, 60))));
+    assert_eq!(
+        b.receive(&old[0], START_MS),
+        Ok(Some(packet(1, 2, 50))),
+        "from the previous session"
+    );
+    shake(&mut a, &mut b, START_MS);
+    let again = a.send(&packet(1, 2, 70), START_MS);
+    assert_eq!(
+        b.receive(&old[0], START_MS),
+        Err(Drop::Index),
+        "two sessions ago"
+    );
+    assert!(b.receive(&again[0], START_MS).is_ok());
+    assert_eq!(
+        (a.plane.table().sessions(), b.plane.table().sessions()),
+        (2, 2)
+    );
+}
+
+#[test]
+fn only_the_initiator_renews_in_time() {
+    let (mut a, mut b) = connected();
+    let cases = [
+        (119_999, false, false),
+        (120_000, true, false),
+        (179_999, false, false),
+    ];
+    for (age_ms, asks_a, asks_b) in cases {
+        let now_ms = START_MS + age_ms;
+        let asked = |end: &End| end.kinds().contains(&(Kind::HandshakeWanted as u8));
+        assert_eq!(a.send(&packet(1, 2, 20), now_ms).len(), 1);
+        assert_eq!(b.send(&packet(2, 1, 20), now_ms).len(), 1);
+        assert_eq!((asked(&a), asked(&b)), (asks_a, asks_b), "{age_ms}");
+    }
+    assert!(b.send(&packet(2, 1, 20), START_MS + 180_000).is_empty());
+    assert_eq!(
+        b.kinds(),
+        [Kind::HandshakeWanted as u8],
+        "too old to send: the responder asks too"
+    );
+}
+
+#[test]
+fn receiving_asks_for_new_keys_before_they_die() {
+    for (age_ms, expected) in [(164_999, false), (165_000, true), (179_999, true)] {
+        let (mut a, mut b) = connected();
+        let sent = b.send(&packet(2, 1, 20), START_MS + age_ms);
+        assert!(a.receive(&sent[0], START_MS + age_ms).is_ok());
+        assert_eq!(
+            a.kinds().contains(&(Kind::HandshakeWanted as u8)),
+            expected,
+            "{age_ms}"
+        );
+    }
+    let (mut a, mut b) = connected();
+    let sent = b.send(&packet(2, 1, 20), START_MS + 179_999);
+    assert_eq!(a.receive(&sent[0], START_MS + 180_000), Err(Drop::Expired));
+}
+
+#[test]
+fn words_tell_the_timers() {
+    let (mut a, mut b) = connected();
+    let words = |end: &End| {
+        [
+            Word::SentUnanswered,
+            Word::ReceivedUnanswered,
+            Word::LastTraversal,
+        ]
+        .map(|word| {
+            let time = end.word(word);
+            if time == 0 { 0 } else { time - START_MS }
+        })
+    };
+    let rest = |end: &End, seen_ms: u64, now_ms: u64| {
+        end.plane
+            .table()
+            .peer(end.peer)
+            .unwrap()
+            .rest(seen_ms, now_ms)
+    };
+    let (a_tx, b_rx) = (a.word(Word::TxBytes), b.word(Word::RxBytes));
+
+    let sent = a.send(&packet(1, 2, 20), START_MS + 10);
+    a.send(&packet(1, 2, 20), START_MS + 20);
+    assert_eq!(words(&a), [10, 0, 20], "the first that is unanswered");
+    assert_eq!(a.word(Word::TxBytes) - a_tx, 2 * 64);
+    b.receive(&sent[0], START_MS + 11).unwrap();
+    assert_eq!(words(&b), [0, 11, 11]);
+    assert_eq!(b.word(Word::RxBytes) - b_rx, 64);
+
+    // A keepalive answers data, and is no data itself.
+    b.plane.table().peer(b.peer).unwrap().stage.push(&[]);
+    let keepalive = b.flush(START_MS + 30);
+    assert_eq!(words(&b), [0, 0, 30]);
+    a.receive(&keepalive[0], START_MS + 31).unwrap();
+    assert_eq!(words(&a), [0, 0, 31]);
+
+    assert!(
+        a.events().is_empty() && b.events().is_empty(),
+        "the timers have run all the time"
+    );
+    assert!(
+        !rest(&a, START_MS + 30, START_MS + 100),
+        "something passed since"
+    );
+    assert!(!rest(&a, START_MS + 31, START_MS + 31), "too close to tell");
+    assert!(rest(&a, START_MS + 31, START_MS + 100));
+    a.send(&packet(1, 2, 20), START_MS + 200);
+    a.send(&packet(1, 2, 20), START_MS + 201);
+    assert_eq!(a.kinds(), [Kind::Active as u8], "said once");
+}
+
+#[test]
+fn congestion_passes_through() {
+    let (mut a, mut b) = connected();
+    let mut text = packet(1, 2, 20);
+    text[1] = 2;
+    let sent = a.send(&text, START_MS);
+    assert_eq!(a.batch.datagrams[0].ecn, 2, "carried outwards");
+    let marked = b.receive_from(&sent[0], incoming(sent[0].len(), endpoint(1), 3), START_MS);
+    assert_eq!(marked.unwrap().unwrap()[1], 3, "carried inwards");
+    let sent = a.send(&packet(1, 2, 20), START_MS);
+    let marked = b.receive_from(&sent[0], incoming(sent[0].len(), endpoint(1), 3), START_MS);
+    assert_eq!(marked, Err(Drop::Congestion));
+}

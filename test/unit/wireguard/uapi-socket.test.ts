@@ -1,0 +1,170 @@
+// The two ends of the UAPI socket together, over a device that only remembers; and each against an end that misbehaves.
+
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createConnection, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { podwireError } from '../../../src/base/errors.ts'
+import { formatPublicKey } from '../../../src/base/key.ts'
+import type { Device, DeviceChange, DeviceState } from '../../../src/model/device.ts'
+import { connectUapi } from '../../../src/wireguard/uapi-client.ts'
+import { claimSocket, serveUapi } from '../../../src/wireguard/uapi-server.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'podwire-uapi-test-'))
+after(() => rmSync(folder, { recursive: true }))
+let sockets = 0
+const freshPath = () => join(folder, `${++sockets}.sock`)
+
+const publicKey = formatPublicKey(new Uint8Array(32).fill(4))
+const state: DeviceState = {
+  listenPort: 51820,
+  fwmark: 1,
+  peers: [{ publicKey, txBytes: 1n, rxBytes: 2n, persistentKeepaliveSeconds: 3, allowedIps: ['10.0.0.0/8'] }],
+}
+
+/** A device that remembers its changes, and refuses port 1 as taken. */
+function rememberingDevice(): Device & { changes: DeviceChange[] } {
+  const changes: DeviceChange[] = []
+  return {
+    changes,
+    get: async () => state,
+    async set(change) {
+      if (change.listenPort === 1) throw podwireError('ERR_PODWIRE_PORT_IN_USE', { port: 1 })
+      changes.push(change)
+    },
+  }
+}
+
+async function serve(device: Device, file = freshPath()) {
+  const removed = deferred()
+  await claimSocket(file)
+  const server = await serveUapi({ device, nameOrPath: file, log: () => {}, onRemoved: () => removed.resolve() })
+  return { file, server, removed: removed.promise }
+}
+
+function deferred() {
+  let resolve = () => {}
+  const promise = new Promise<void>(done => {
+    resolve = done
+  })
+  return { promise, resolve }
+}
+
+test('uapi socket: get and set of a device behind it', async () => {
+  const device = rememberingDevice()
+  const { file, server } = await serve(device)
+  const client = connectUapi(file)
+  assert.deepEqual(await client.get(), state)
+  await client.set({ listenPort: 7, peers: [{ publicKey, allowedIps: ['10.0.0.0/8'] }] })
+  assert.deepEqual(device.changes, [{ listenPort: 7 }, { peers: [{ publicKey, allowedIps: ['10.0.0.0/8'] }] }])
+  server.close()
+  assert.ok(!existsSync(file))
+})
+
+test('uapi socket: what the device refuses comes back as its errno, and what came before is done', async () => {
+  const device = rememberingDevice()
+  const { file, server } = await serve(device)
+  await assert.rejects(connectUapi(file).set({ privateKey: null, listenPort: 1, fwmark: 2 }), {
+    code: 'ERR_PODWIRE_UAPI_REFUSED',
+    message: /errno=98/,
+  })
+  assert.deepEqual(device.changes, [{ privateKey: null }])
+  server.close()
+})
+
+test('uapi socket: a large answer and a large request pass whole', async () => {
+  const prefixes = Array.from({ length: 130_000 }, (_, i) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}/32`)
+  const device = rememberingDevice()
+  const [peer] = state.peers
+  assert.ok(peer)
+  device.get = async () => ({ ...state, peers: [{ ...peer, allowedIps: prefixes }] })
+  const { file, server } = await serve(device)
+  const client = connectUapi(file)
+  assert.deepEqual((await client.get()).peers[0]?.allowedIps, prefixes)
+  await client.set({ peers: [{ publicKey, allowedIps: prefixes }] })
+  assert.deepEqual(device.changes, [{ peers: [{ publicKey, allowedIps: prefixes }] }])
+  server.close()
+})
+
+test('uapi socket: it is for its owner only; the folder is made', async () => {
+  const file = join(folder, 'made', 'wg0.sock')
+  const { server } = await serve(rememberingDevice(), file)
+  assert.equal(statSync(file).mode & 0o777, 0o600)
+  server.close()
+})
+
+test('uapi socket: one in use is refused, and goes on; a stale one and a stray file are replaced', async () => {
+  const { file, server } = await serve(rememberingDevice())
+  await assert.rejects(claimSocket(file), { code: 'ERR_PODWIRE_NAME_IN_USE' })
+  assert.equal((await connectUapi(file).get()).listenPort, 51820)
+  server.close()
+  writeFileSync(file, '')
+  const again = await serve(rememberingDevice(), file)
+  assert.equal((await connectUapi(file).get()).listenPort, 51820)
+  again.server.close()
+})
+
+test('uapi socket: its removal is noticed, and the file of another that took its place is left alone', async () => {
+  const { file, server, removed } = await serve(rememberingDevice())
+  rmSync(file)
+  await removed
+  writeFileSync(file, 'another')
+  server.close()
+  assert.ok(existsSync(file))
+})
+
+test('uapi client: no socket, and no device behind it, are told', async () => {
+  for (const [file, reason] of [
+    [freshPath(), /ENOENT/],
+    [folder, /ECONNREFUSED|ENOTSOCK/],
+  ] as const) {
+    await assert.rejects(connectUapi(file).get(), { code: 'ERR_PODWIRE_SOCKET', message: reason })
+  }
+})
+
+for (const [title, answer, reason] of [
+  ['closes without a word', '', /closed before/],
+  ['closes in the middle', 'listen_port=1\n', /closed before/],
+  ['leaves out errno', 'listen_port=1\n\n', /does not end with errno/],
+] as const) {
+  test(`uapi client: a device that ${title} is an error`, async () => {
+    const file = freshPath()
+    const server = createServer(socket => {
+      socket.once('data', () => socket.end(answer))
+    }).listen(file)
+    await once(server, 'listening')
+    await assert.rejects(connectUapi(file).get(), { code: 'ERR_PODWIRE_SOCKET', message: reason })
+    server.close()
+  })
+}
+
+test('uapi client: errno is taken with either sign', async () => {
+  for (const errno of [-22, 22]) {
+    const file = freshPath()
+    const server = createServer(socket => {
+      socket.once('data', () => socket.end(`errno=${errno}\n\n`))
+    }).listen(file)
+    await once(server, 'listening')
+    await assert.rejects(connectUapi(file).set({}), { code: 'ERR_PODWIRE_UAPI_REFUSED', message: /errno=22 / })
+    server.close()
+  }
+})
+
+test('uapi server: a request in small pieces is answered; one that is cut off does nothing', async () => {
+  const device = rememberingDevice()
+  const { file, server } = await serve(device)
+  const socket = createConnection(file).setEncoding('utf8')
+  for (const piece of ['se', 't=1\nfw', 'mark=', '5\n', '\n']) {
+    socket.write(piece)
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  assert.deepEqual(await once(socket, 'data'), ['errno=0\n\n'])
+  assert.deepEqual(device.changes, [{ fwmark: 5 }])
+  socket.end('set=1\nfwmark=6\n')
+  await once(socket, 'close')
+  assert.deepEqual(device.changes, [{ fwmark: 5 }])
+  server.close()
+})
