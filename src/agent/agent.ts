@@ -28,7 +28,7 @@ import { connectUapi } from '../wireguard/uapi-client.ts'
 import { closeHost } from './bare-host.ts'
 import { claimPrefixes } from './claim.ts'
 import { ensureDevice, requireRoom } from './device-process.ts'
-import { addedPeers, greet } from './greet.ts'
+import { greetNewPeers } from './greet.ts'
 import { Reconciler } from './reconciler.ts'
 import { observePrefixes, observeSelf } from './self.ts'
 import { View } from './view.ts'
@@ -182,7 +182,7 @@ class Agent {
     if (settings.length > 0) log.info({ settings }, 'kernel settings changed, so that this host forwards')
     await this.#apply(seen)
     if (this.#forgotten) await this.#publish(await options.store.readNode(options.name))
-    else if (view.inSync) await this.#publish(seen.nodes.get(options.name))
+    else if (view.inSync) await this.#publish(view.seen?.nodes.get(options.name))
     this.#forgotten = false
   }
 
@@ -217,8 +217,10 @@ class Agent {
     if (changes.length === 0) return
     const startMs = performance.now()
     await applyChanges(host, changes)
-    // Those who do not know us yet greet us when they do.
-    if (seen.nodes.get(name)?.publicKey === this.#publicKey) await greet(addedPeers(changes))
+    // In passing. Those who do not know us yet greet us when they do.
+    if (seen.nodes.get(name)?.publicKey === this.#publicKey) {
+      void greetNewPeers(host.device, this.#publicKey, changes)
+    }
     const tookMs = Math.round(performance.now() - startMs)
     log.info({ tookMs, changes: changes.map(describeChange) }, 'applied')
   }
