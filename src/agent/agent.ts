@@ -177,13 +177,15 @@ class Agent {
     if (seen === undefined) return
     if (this.#forgotten || (view.inSync && !this.#holdsClaims(seen))) await this.#claim(seen)
     const { deviceCommand: command, privateKey, listenPort, log, device } = options
+    // With an endpoint, whoever reads our record may send at once: it is written when all is ready. Without one nobody can
+    // send before we do, and what we send to those who have not read it is lost for 5 s: it is written first.
+    const speaksFirst = options.endpoints.length === 0
+    if (speaksFirst) await this.#publish()
     await ensureDevice(host, { command, privateKey, listenPort, log })
     const settings = await prepareForwarding(device)
     if (settings.length > 0) log.info({ settings }, 'kernel settings changed, so that this host forwards')
     await this.#apply(seen)
-    if (this.#forgotten) await this.#publish(await options.store.readNode(options.name))
-    else if (view.inSync) await this.#publish(view.seen?.nodes.get(options.name))
-    this.#forgotten = false
+    if (!speaksFirst) await this.#publish()
   }
 
   #holdsClaims(seen: NetworkView): boolean {
@@ -225,12 +227,16 @@ class Agent {
     log.info({ tookMs, changes: changes.map(describeChange) }, 'applied')
   }
 
-  /** Last: whoever reads it may send at once. */
-  async #publish(known: NodeRecord | undefined): Promise<void> {
-    const { store, name, endpoints, log } = this.#parts
+  /** Writes our record, unless the store holds it as it is. */
+  async #publish(): Promise<void> {
+    const { store, name, endpoints, log, view } = this.#parts
+    if (!this.#forgotten && !view.inSync) return
+    const known = this.#forgotten ? await store.readNode(name) : view.seen?.nodes.get(name)
     const record: NodeRecord = { name, publicKey: this.#publicKey, endpoints, prefixes: this.#prefixes }
-    if (known && formatNodeRecord(known) === formatNodeRecord(record)) return
-    await store.writeNode(record)
-    log.info({ ...record }, 'own record written')
+    if (!known || formatNodeRecord(known) !== formatNodeRecord(record)) {
+      await store.writeNode(record)
+      log.info({ ...record }, 'own record written')
+    }
+    this.#forgotten = false
   }
 }
