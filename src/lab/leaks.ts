@@ -3,7 +3,8 @@
 // fragments add up to: a canary, the beginning of an IPv6 prefix, or an IPv4 header with an address of the network.
 //
 // Ciphertext is random, and two bytes of an IPv4 prefix appear in it all the time: so an IPv4 address in a payload counts
-// only inside something that is a header, its checksum right (once in 2^39 bytes by chance).
+// only inside something that is a header, its checksum right (once in 2^39 bytes by chance). A data message's own header is
+// in clear, and its counter comes by every number there is: "fd99::/48" begins like the counter 0x99fd.
 
 import { type Cidr, containsCidr, formatAddress, parsePrefix } from '../base/cidr.ts'
 import { type PacketParts, parseFrame, Reassembly } from './packet.ts'
@@ -56,6 +57,8 @@ export function analyzeCapture(frames: readonly Frame[], { prefixes, canaries }:
   }
   return { frames: frames.length, messages, others, violations }
 }
+
+const dataMessageStart = Buffer.from([4, 0, 0, 0])
 
 const lengths: Record<number, { type: MessageType; fits: (length: number) => boolean }> = {
   1: { type: 'initiation', fits: length => length === 148 },
@@ -139,7 +142,13 @@ function findIpv6Address(bytes: Buffer, range: Cidr): string | undefined {
   const start = Buffer.from(range.value.toString(16).padStart(32, '0'), 'hex').subarray(0, wholeBytes)
   for (let at = bytes.indexOf(start); at !== -1 && at + 16 <= bytes.length; at = bytes.indexOf(start, at + 1)) {
     const text = inRanges(bytes.subarray(at, at + 16), [range])
-    if (text !== undefined) return `${text} is at byte ${at} of the packet`
+    if (text !== undefined && !isInDataHeader(bytes, at)) return `${text} is at byte ${at} of the packet`
   }
   return undefined
+}
+
+/** Whether the byte is one of the 16 in front of a data message's ciphertext. */
+function isInDataHeader(bytes: Buffer, at: number): boolean {
+  const start = bytes.lastIndexOf(dataMessageStart, at)
+  return start !== -1 && at - start < 16
 }

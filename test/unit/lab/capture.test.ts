@@ -242,6 +242,18 @@ test('leaks: finds a canary that is cut in two by fragmentation', () => {
   )
 })
 
+test("leaks: a data message's own index and counter are not taken for an address", () => {
+  const looksAlike = message(4, 1452, 0x99fdn)
+  const indexToo = message(4, 1452, 0x99n)
+  indexToo[7] = 0xfd
+  const run = Buffer.concat([message(4, 1452, 0x99fcn), looksAlike]) // as segmentation offload leaves them
+  for (const payload of [looksAlike, indexToo, run]) {
+    assert.deepEqual(judge(outer(payload)).violations, [])
+  }
+  bytesOf('fd99::7').copy(looksAlike, 16)
+  assert.match(judge(outer(looksAlike)).violations[0]?.reason ?? '', /fd99::7/)
+})
+
 test('leaks: random ciphertext is not taken for an address', () => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 1400, maxLength: 1400 }), ciphertext => {
