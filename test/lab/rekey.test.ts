@@ -27,8 +27,9 @@ const echoScript = `
   socket.bind(7, () => console.log('ready'))`
 
 /**
- * Sends four numbered datagrams every 10 ms, two of each family; prints what went, what came back, the longest round trip, and when the lost ones went. The complement of the number is in each, so that all have one checksum:
- * wireguard-go sends an IPv6 datagram whose UDP checksum comes out as zero with that zero, one in 65,536, and it is dropped.
+ * Sends four numbered datagrams every 10 ms, two of each family; prints what went, what came back, the longest round trip,
+ * and when the lost ones went. The complement of the number is in each, so that all have one checksum: wireguard-go sends an
+ * IPv6 datagram whose UDP checksum comes out as zero, one in 65,536, with that zero, and the receiver's kernel drops it.
  */
 const askScript = `
   const seconds = Number(process.argv[1])
