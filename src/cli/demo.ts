@@ -1,6 +1,7 @@
 // `podwire demo`: brings a network up in a lab on this machine, shows that it keeps its promises, and takes it down.
 
 import { randomBytes } from 'node:crypto'
+import { writeSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
@@ -8,6 +9,8 @@ import { Listr } from 'listr2'
 import type { Figures, StreamFigures } from '../demo/figures.ts'
 import type { Stage } from '../demo/node.ts'
 import { type Demo, planDemo } from '../demo/steps.ts'
+
+const showCursor = '\x1b[?25h'
 
 export function define(command: Command): void {
   command
@@ -63,8 +66,17 @@ async function runSteps({ steps }: Demo, json: boolean): Promise<void> {
       task.title = `${title}: ${outcome}`
     },
   }))
-  const renderer = json ? 'silent' : process.stdout.isTTY ? 'default' : 'simple'
-  // Signals are the lab's business: it goes, and the process with it.
+  const onTerminal = process.stdout.isTTY && !json
+  const renderer = json ? 'silent' : onTerminal ? 'default' : 'simple'
+  // At a signal the lab goes, and then the process: what draws the steps listens too, and would keep it alive with the
+  // cursor hidden.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      if (onTerminal) writeSync(process.stdout.fd, showCursor)
+      process.removeAllListeners(signal)
+      process.kill(process.pid, signal)
+    })
+  }
   await new Listr(tasks, { renderer, registerSignalListeners: false }).run()
 }
 

@@ -68,9 +68,10 @@ export async function claimedPrefixes(stage: Stage, node: string, agent: ChildPr
   return parseNodeRecord(readFileSync(file, 'utf8'), file).prefixes
 }
 
-/** All that the agents of a node have logged. */
+/** All that the agents of a node have logged; nothing if the lab was taken down meanwhile. */
 export function agentLog(stage: Stage, node: string): string {
-  return readFileSync(logFile(stage, `agent-${node}`), 'utf8')
+  const file = logFile(stage, `agent-${node}`)
+  return existsSync(file) ? readFileSync(file, 'utf8') : ''
 }
 
 export function logTail(stage: Stage, node: string): string {

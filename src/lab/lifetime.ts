@@ -166,7 +166,8 @@ function holdLab(name: string): void {
   if (held.size === 0) {
     aborter = new AbortController()
     process.on('exit', onExit)
-    for (const signal of signals) process.on(signal, onSignal)
+    // Before all others, so that whatever they do, the lab is gone by then.
+    for (const signal of signals) process.prependListener(signal, onSignal)
   }
   held.add(name)
 }

@@ -97,6 +97,28 @@ test('podwire demo: Ctrl-C takes everything down, agents and devices too', async
   assertNothingLeft('demo', links)
 })
 
+test('podwire demo: Ctrl-C on a terminal ends it at once, and takes everything down', async () => {
+  try {
+    // script(1) gives it a terminal, and types what it reads.
+    const command = `stty columns 200 rows 50; exec ${process.execPath} ${main} demo`
+    const child = spawn('script', ['-qefc', command, '/dev/null'], { cwd: root, stdio: ['pipe', 'pipe', 'inherit'] })
+    let screen = ''
+    await new Promise<void>(resolve => {
+      child.stdout.on('data', chunk => {
+        screen += String(chunk)
+        if (screen.includes('6 containers')) resolve()
+      })
+    })
+    child.stdin.write('\x03')
+    assert.deepEqual(await once(child, 'close'), [130, null])
+    assert.doesNotMatch(screen, /podwire: |FAILED/)
+    assert.ok(screen.endsWith('\x1b[?25h'), 'the cursor is shown again')
+  } finally {
+    cleanUp()
+  }
+  assertNothingLeft('demo', links)
+})
+
 test('podwire demo: a planted route cannot send in clear; without the firewall it does, and the capture shows it', async () => {
   const demo = planDemo([process.execPath, `${root}${main}`], 'canary-012345678')
   try {
