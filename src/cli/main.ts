@@ -26,14 +26,26 @@ async function main(argv: readonly string[]): Promise<void> {
     .description('An encrypted network for containers.')
     .version(version, '-V, --version', 'print the version')
     .helpCommand(false)
-    .exitOverride()
     .configureHelp({ showGlobalOptions: false })
+    .configureOutput({ outputError: () => {} }) // `report` says it
     .addHelpText('after', '\nExit status: 0 done, 1 failed, 2 bad input, 3 the machine lacks something.')
   for (const [name, { summary, load }] of Object.entries(commands)) {
-    const command = program.command(name).summary(summary).description(summary).exitOverride()
+    const command = program.command(name).summary(summary).description(summary)
     if (argv[2] === name) (await load()).define(command)
   }
+  throwUsage(program, 'podwire')
   await program.parseAsync([...argv])
+}
+
+/** Lets a command, and those below it, throw what is wrong with the command line, with a hint at their own help. */
+function throwUsage(command: Command, path: string): void {
+  command.exitOverride(error => {
+    // Help and the version have been printed; `podwire` and `podwire lab` alone print their help as well.
+    if (error.exitCode === 0 || error.code === 'commander.help') throw error
+    const what = error.message.replace(/^error: /, '').replace('\n', ' ')
+    throw new PodwireError('ERR_PODWIRE_USAGE', what, `See \`${path} --help\`.`, { cause: error })
+  })
+  for (const sub of command.commands) throwUsage(sub, `${path} ${sub.name()}`)
 }
 
 main(process.argv).catch((error: unknown) => {
@@ -42,7 +54,7 @@ main(process.argv).catch((error: unknown) => {
 
 /** Says on standard error what went wrong and what to do next; returns the exit status. */
 function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2 // commander has printed it
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2 // it has printed what there is to say
   if (error instanceof PodwireError) {
     console.error(`podwire: ${error.message}\n  ${error.hint}\n  (${error.code})`)
     return error.exitStatus
