@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { podwireError, reasonOf } from '../base/errors.ts'
 import { type LabDescription, parseLab } from '../lab/description.ts'
@@ -23,10 +24,10 @@ The file's schema is schema/lab.json.`
 export function define(command: Command): void {
   command.addHelpText('after', examples).enablePositionalOptions()
   const verb = (name: string, says: string) =>
-    command.command(name).description(says).exitOverride().argument('<file>', 'the description of the lab, in JSON')
+    command.command(name).description(says).argument('<file>', 'the description of the lab, in JSON')
 
   verb('up', 'bring it up, and leave it up').action(async (file: string) => {
-    const lab = await startLab(readLab(file), { file })
+    const lab = await startLab(readLab(file), { file: resolve(file) })
     lab.detach()
     const { hosts } = lab.description
     console.log(`The lab "${lab.name}" is up: ${Object.keys(hosts).join(', ')}.`)

@@ -3,7 +3,7 @@
 
 import { mkdirSync, realpathSync } from 'node:fs'
 import { formatAddress, parseCidr } from '../base/cidr.ts'
-import { podwireError } from '../base/errors.ts'
+import { podwireError, reasonOf } from '../base/errors.ts'
 import { exec } from '../base/exec.ts'
 import type { HostDescription, LabDescription, NetworkDescription } from './description.ts'
 import { ending } from './lifetime.ts'
@@ -18,7 +18,16 @@ export function enter(lab: string, namespace: string): [string, ...string[]] {
 async function ip(namespace: string | undefined, lines: readonly string[]): Promise<void> {
   if (lines.length === 0) return
   const where = namespace === undefined ? [] : ['-n', namespace]
-  await exec(['ip', ...where, '-batch', '-'], { input: `${lines.join('\n')}\n`, signal: ending() })
+  try {
+    await exec(['ip', ...where, '-batch', '-'], { input: `${lines.join('\n')}\n`, signal: ending() })
+  } catch (error) {
+    // Of a batch, ip says only the number of the line that failed.
+    const failed = / ended with (status \d+): ([\s\S]*)\nCommand failed -:(\d+)$/.exec(reasonOf(error))
+    if (failed === null) throw error
+    const [, status = '', output = '', number] = failed
+    const command = ['ip', ...where, lines[Number(number) - 1]].join(' ')
+    throw podwireError('ERR_PODWIRE_COMMAND_FAILED', { command, status, output }, error)
+  }
 }
 
 /** Makes namespaces: each with its own network, its own /run (but for the shared folder) and /sys; loopback is up. */

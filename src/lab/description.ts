@@ -1,5 +1,5 @@
 // What a lab is made of, as a JSON document: its schema, and the checks that cross from one part to another. Pure.
-// schema/lab.json is generated from here (scripts/schema.mjs).
+// schema/lab.json is generated from here (scripts/docs.mjs).
 
 import { z } from 'zod'
 import { type Cidr, containsCidr, formatAddress, maskCidr, parseAddress, parseCidr, parsePrefix } from '../base/cidr.ts'
@@ -19,10 +19,19 @@ function name(what: string, maxLength: number) {
       `the name of a ${what} is 1 to ${maxLength} of a-z, 0-9 and "-", and starts with a letter`,
     )
 }
-/** Also the name of the host's port on a LAN's bridge, which the kernel cuts at 15. */
-const hostName = name('host', 15)
+
+/** A name that an interface has too: at most 15 characters, and none that the kernel or a container's interface has. */
+function interfaceName(what: string) {
+  const taken = /^(lo|all|default|pw.*)$/
+  return name(what, 15).refine(
+    text => !taken.test(text),
+    `no ${what} is named lo, all, default or pw…: interfaces have its name, and those are taken`,
+  )
+}
+/** Also the name of the host's port on a LAN's bridge. */
+const hostName = interfaceName('host')
 /** Also the name of the interface in each member. */
-const networkName = name('network', 15)
+const networkName = interfaceName('network')
 /** With "pw" in front it is the name of the interface on the host. */
 const containerName = name('container', 13)
 
@@ -94,7 +103,7 @@ export function checkLab(data: LabDescription): LabDescription {
 
 /** The description with one host more, checked as a whole. Error: ERR_PODWIRE_DOCUMENT. */
 export function withHost(lab: LabDescription, hostName: string, host: HostDescription): LabDescription {
-  if (lab.hosts[hostName] !== undefined) {
+  if (Object.hasOwn(lab.hosts, hostName)) {
     const reason = 'the lab has a host of that name'
     throw podwireError('ERR_PODWIRE_DOCUMENT', { file: 'lab description', path: `hosts.${hostName}`, reason })
   }

@@ -207,6 +207,7 @@ test('lab: what fails on the way up leaves nothing', async () => {
   // The kernel refuses an IPv6 address on a link with an MTU below 1,280.
   await assert.rejects(startLab({ ...lab, networks: { ...lab.networks, berlin: { mtu: 600 } } }), {
     code: 'ERR_PODWIRE_COMMAND_FAILED',
+    message: /^`ip -n \S+ address add fd01::\S+ dev berlin nodad` ended with status \d+: /,
   })
   assertNothingLeft(lab.name, links)
 })

@@ -63,6 +63,18 @@ const bad: { name: string; document: unknown; path: string; says: RegExp }[] = [
     says: /name of a network is 1 to 15/,
   },
   {
+    name: 'a network whose interfaces would have the name of loopback',
+    document: but(lab => (lab.networks.lo = {})),
+    path: 'networks.lo',
+    says: /no network is named lo, all, default or pw…/,
+  },
+  {
+    name: "a host whose port would have the name of a container's interface",
+    document: but(lab => (lab.hosts.pwc1 = {})),
+    path: 'hosts.pwc1',
+    says: /no host is named lo/,
+  },
+  {
     name: 'an MTU too small',
     document: but(lab => (lab.networks.lan.mtu = 100)),
     path: 'networks.lan.mtu',
