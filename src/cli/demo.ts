@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { Listr } from 'listr2'
 import type { Figures, StreamFigures } from '../demo/figures.ts'
-import type { Stage } from '../demo/node.ts'
+import type { Container, Stage } from '../demo/node.ts'
 import { type Demo, planDemo } from '../demo/steps.ts'
 
 const showCursor = '\x1b[?25h'
@@ -49,7 +49,7 @@ async function runDemo(keep: boolean, json: boolean): Promise<0 | 1> {
     if (!keep) await stage?.lab.stop()
     else if (stage !== undefined) {
       stage.lab.detach()
-      console.error(`\n${howToLookAround(stage, main)}`)
+      console.error(`\n${howToLookAround(stage, main, demo.containers())}`)
     }
   }
   for (const failure of demo.failures) console.error(`FAILED: ${failure}`)
@@ -83,18 +83,22 @@ async function runSteps({ steps }: Demo, json: boolean): Promise<void> {
 function formatTable({ reach, meshMs, wire, throughput, join, restart, seconds, failures }: Figures): string {
   const { initiation, response, cookie, data } = wire.messages
   const loss = (streams: readonly StreamFigures[]) =>
-    streams.map(({ name, lost, sent }) => `${lost} of ${sent} packets lost (${name})`).join(', ')
+    streams.map(({ name, lost, sent }) => ['', `${lost} of ${sent} packets lost, ${name}`])
   const frames = wire.captures.map(capture => `${capture.frames} at ${capture.where}`).join(', ')
-  const rows = [
+  const rows: readonly string[][] = [
     ['reach', `${reach.pings} pings and ${reach.fetches} pages of ${reach.expected} each, IPv4 and IPv6`],
     ['first mesh', `${meshMs} ms after the agents were started`],
     ['on the wire', `${wire.violations.length} frames with an address of the network or the payload in clear`],
     ['', `of ${frames}`],
     ['messages', `${initiation} initiations, ${response} responses, ${cookie} cookies, ${data} data`],
     ['throughput', `${throughput.gigabitsPerSecond} Gbit/s (iperf3, one TCP stream, ${throughput.congestion})`],
-    ['host added', `joined in ${join.firstAnswerMs} ms; ${loss(join.streams)}`],
-    ['agent killed', `back in ${restart.inSyncMs} ms; ${loss(restart.streams)}`],
-    ['', `its device is ${restart.deviceUnchanged ? 'as before' : 'changed'}`],
+    ['host added', `joined in ${join.firstAnswerMs} ms`],
+    ...loss(join.streams),
+    [
+      'agent killed',
+      `back in ${restart.inSyncMs} ms; its device is ${restart.deviceUnchanged ? 'as before' : 'changed'}`,
+    ],
+    ...loss(restart.streams),
     ['time', `${seconds} s`],
     ['result', failures.length === 0 ? 'all as promised' : `${failures.length} promises not kept`],
   ]
@@ -102,8 +106,10 @@ function formatTable({ reach, meshMs, wire, throughput, join, restart, seconds, 
   return [line, ...rows.map(([what = '', text = '']) => `${what.padEnd(14)}${text}`), line].join('\n')
 }
 
-function howToLookAround({ lab }: Stage, main: string): string {
-  const podwire = `node ${relative(process.cwd(), main)}`
+function howToLookAround({ lab }: Stage, main: string, containers: readonly Container[]): string {
+  // npm runs this in the package's folder, whatever the folder of the shell that it was called from.
+  const podwire = `node ${relative(process.env.INIT_CWD ?? process.cwd(), main)}`
+  const target = containers.find(({ name }) => name === 'b/c1')?.addresses[0]
   const file = join(lab.sharedFolder, 'lab.json')
   const hosts = Object.keys(lab.description.hosts).join(', ')
   return [
@@ -111,8 +117,10 @@ function howToLookAround({ lab }: Stage, main: string): string {
     `  ${podwire} lab status ${file}`,
     `  ${podwire} lab exec ${file} a -- wg show`,
     `  ${podwire} lab exec ${file} a/c1 -- ip address`,
-    `  ${podwire} lab exec ${file} router -- tcpdump -n -c 10 -i north`,
     `  tail ${lab.sharedFolder}/logs/agent-a.log`,
+    ...(target === undefined ? [] : [`  ${podwire} lab exec ${file} a/c1 -- ping -c 15 ${target}`]),
+    'while that ping runs, in another terminal, what the router sees of it:',
+    `  ${podwire} lab exec ${file} router -- tcpdump -n -c 10 -i north`,
     'and take it down:',
     `  ${podwire} lab down ${file}`,
   ].join('\n')

@@ -50,6 +50,7 @@ export interface Demo {
   /** What the agents said last, for when something failed. */
   readonly logs: () => string
   readonly stage: () => Stage | undefined
+  readonly containers: () => readonly Container[]
 }
 
 /** `podwire` is its command line: node, and the file of the command. */
@@ -237,6 +238,7 @@ export function planDemo(podwire: readonly [string, string], canary: string): De
     failures,
     logs: () => [...agents.keys()].map(node => `agent of ${node}:\n${logTail(stage(), node)}`).join('\n'),
     stage: () => opened,
+    containers: () => containers,
   }
 }
 

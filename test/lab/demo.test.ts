@@ -62,13 +62,13 @@ test('podwire demo: keeps every promise; --json prints figures only, --keep says
     assert.ok(figures.seconds < 60, `${figures.seconds} s`)
 
     const commands = stderr.split('\n').flatMap(line => /^ {2}(.*)$/.exec(line)?.[1] ?? [])
-    assert.equal(commands.length, 6)
+    assert.equal(commands.length, 7)
     // Something for tcpdump to see, and the last one takes it down.
     const exec = `node ${main} lab exec /run/podwire-lab/demo/shared/lab.json`
     const traffic = `${exec} a -- ping -i 0.1 $(${exec} b/c1 -- hostname -I | cut -d ' ' -f 1)`
     const background = spawn('sh', ['-c', traffic], { cwd: root, stdio: 'ignore' })
     for (const command of commands) {
-      const { status, stderr } = spawnSync('sh', ['-c', command], { ...runOptions, timeout: 20_000 })
+      const { status, stderr } = spawnSync('sh', ['-c', command], { ...runOptions, timeout: 30_000 })
       assert.equal(status, 0, `${command}: ${stderr}`)
     }
     await once(background, 'exit') // the lab took it along
