@@ -3,8 +3,7 @@
 //   node scripts/setup.mjs [demo|test|check]     PODWIRE_NO_INSTALL=1 prints the commands instead of running them
 
 import { spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -33,6 +32,7 @@ const testPrograms = {
   setpriv: 'util-linux',
   conntrack: 'conntrack',
   python3: 'python3',
+  script: 'bsdutils',
 }
 const programs = { demo: demoPrograms, test: testPrograms, check: { cc: 'gcc' } }[purpose]
 if (programs === undefined) fail(`setup: "${purpose}" is not demo, test or check`)
@@ -57,18 +57,22 @@ function which(program) {
     })
 }
 
+/** Node.js and Rust often are in the user's own folders, where sudo does not look by itself. */
+const sudo = `sudo env "PATH=$PATH" "HOME=$HOME" npm run ${purpose}`
+
 const step = (says, command, { cwd = root, env = {}, quiet = false } = {}) => ({ says, command, cwd, env, quiet })
 
 /** Everything that is missing, as commands in order. */
 function stepsNeeded() {
   const steps = []
-  const packages = [
-    ...new Set(
-      Object.keys(programs)
-        .filter(name => !which(name))
-        .map(name => programs[name]),
-    ),
-  ].sort()
+  const missing = Object.keys(programs).filter(name => !which(name))
+  const packages = [...new Set(missing.map(name => programs[name]))].sort()
+  if (packages.length > 0 && which('apt-get') === undefined) {
+    fail(
+      `podwire needs these programs: ${missing.join(', ')}.`,
+      'There is no apt-get here to install them: install them with the package manager of this system, and run this again.',
+    )
+  }
   if (packages.length > 0) {
     const apt = ['apt-get', '-o', 'DPkg::Lock::Timeout=120', '-y', '-q']
     const noninteractive = { DEBIAN_FRONTEND: 'noninteractive' }
@@ -85,19 +89,10 @@ function stepsNeeded() {
     )
     for (const needsRoot of steps) needsRoot.root = true
   }
-  const lock = createHash('sha256')
-    .update(readFileSync(`${root}package-lock.json`))
-    .digest('hex')
-  const lockMark = `${root}node_modules/.podwire-lock`
-  if (!existsSync(lockMark) || readFileSync(lockMark, 'utf8') !== lock) {
-    const install = step('npm: install the packages of package-lock.json into node_modules', [
-      'npm',
-      'install', // not `ci`: it refuses a lock file without the platform packages that a registry does not carry
-      '--no-save',
-      '--no-fund',
-      '--no-audit',
-    ])
-    steps.push({ ...install, done: () => writeFileSync(lockMark, lock) })
+  if (!hasLockedPackages()) {
+    // Not `ci`: it refuses a lock file without the platform packages that a registry does not carry.
+    const install = ['npm', 'install', '--no-save', '--no-fund', '--no-audit']
+    steps.push(step('npm: install the packages of package-lock.json into node_modules', install))
   }
   if (purpose === 'test' && findWireguardGo() === undefined && which('go')) {
     steps.push(
@@ -118,9 +113,25 @@ function stepsNeeded() {
     )
   }
   steps.push(
-    step('build: the addon (cargo) and the TypeScript (tsc) into build/', [process.execPath, 'scripts/build.mjs']),
+    step('build: the addon (cargo, which fetches the crates of Cargo.lock) and the TypeScript (tsc) into build/', [
+      process.execPath,
+      'scripts/build.mjs',
+    ]),
   )
   return steps
+}
+
+/** Whether node_modules has every package of package-lock.json in its version, but for other platforms' ones. */
+function hasLockedPackages() {
+  const installed = `${root}node_modules/.package-lock.json` // npm writes there what it has installed
+  if (!existsSync(installed)) return false
+  const [wanted, found] = [`${root}package-lock.json`, installed].map(
+    file => JSON.parse(readFileSync(file, 'utf8')).packages,
+  )
+  return Object.entries(wanted).every(
+    ([path, { version, optional }]) =>
+      path === '' || (found[path] === undefined ? optional : found[path].version === version),
+  )
 }
 
 const cacheBin = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'podwire/bin')
@@ -142,6 +153,7 @@ function checkToolchains() {
     fail(
       `podwire needs Rust ${wanted[1]}.${wanted[2]} or newer; ${which}.`,
       'Install it from https://rustup.rs and run this again.',
+      ...(process.env.SUDO_USER ? [`If ${process.env.SUDO_USER} has it, hand it through: ${sudo}`] : []),
     )
   }
   if (purpose === 'test' && !which('go') && findWireguardGo() === undefined) {
@@ -176,9 +188,9 @@ const shell = ({ command, env }) =>
     .map(word => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word}'`))
     .join(' ')
 
-checkToolchains()
 if (purpose === 'demo' && !isRoot)
-  fail('The demo makes network namespaces and TUN devices, which needs root.', 'Run it with sudo: sudo npm run demo')
+  fail('The demo makes network namespaces and TUN devices, which needs root.', `Run it with sudo: ${sudo}`)
+checkToolchains()
 const steps = stepsNeeded()
 const installs = steps.slice(0, -1) // the build is always last; cargo and tsc do only what changed
 if (printOnly && installs.length > 0) {
@@ -195,5 +207,4 @@ for (const one of steps) {
     continue
   }
   run(one)
-  one.done?.()
 }
