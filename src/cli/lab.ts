@@ -77,7 +77,10 @@ function runIn(lab: string, file: string, host: string, program: [string, ...str
     // The terminal sends Ctrl-C to both: the program decides what it means.
     process.on('SIGINT', () => {})
     process.on('SIGTERM', () => child.kill('SIGTERM'))
-    child.once('error', reject)
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      const values = { tool: command, what: '`podwire lab exec`', package: 'util-linux' }
+      reject(error.code === 'ENOENT' ? podwireError('ERR_PODWIRE_TOOL_MISSING', values, error) : error)
+    })
     child.once('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])))
   })
 }

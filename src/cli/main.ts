@@ -48,6 +48,13 @@ function throwUsage(command: Command, path: string): void {
   for (const sub of command.commands) throwUsage(sub, `${path} ${sub.name()}`)
 }
 
+// Whoever reads the output may stop (`podwire … | head`): that is no reason to end.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+}
+
 main(process.argv).catch((error: unknown) => {
   process.exitCode = report(error)
 })

@@ -16,7 +16,7 @@ import {
   waitUntilUp,
 } from './build.ts'
 import { checkContainer, checkLab, type HostDescription, type LabDescription, withHost } from './description.ts'
-import { claimLab, endLab, namespacesOf, readState, releaseLab, writeState } from './lifetime.ts'
+import { claimLab, endLab, namespacesOf, readState, releaseLab, requireRoot, writeState } from './lifetime.ts'
 import { hostNamespace, lanNamespace, mountPin, netnsPath, sharedFolder } from './names.ts'
 
 type Command = readonly [string, ...string[]]
@@ -56,8 +56,9 @@ export async function startLab(given: LabDescription, options: { file?: string }
   }
 }
 
-/** The lab of that name that is up, whoever started it. Error: ERR_PODWIRE_LAB_NOT_UP. */
+/** The lab of that name that is up, whoever started it. Errors: ERR_PODWIRE_LAB_NOT_UP, ERR_PODWIRE_NEEDS_ROOT. */
 export function openLab(name: string, file = 'FILE.json'): Lab {
+  requireRoot('a lab')
   const state = readState(name)
   if (state === undefined) throw podwireError('ERR_PODWIRE_LAB_NOT_UP', { name, file })
   return new Lab(state.description, state.file)

@@ -198,6 +198,7 @@ function entries(folder: string): string[] {
 /** Kills what runs in a lab and removes all of it, whatever state it is in; returns whether there was anything. */
 export function removeLab(name: string): boolean {
   let found = false
+  let umount: ReturnType<typeof spawnSync> | undefined
   // Once more after something was found: what was being built at that moment may have come late.
   for (let pass = 0; pass < 10; pass++) {
     const namespaces = namespacesOf(name)
@@ -207,7 +208,7 @@ export function removeLab(name: string): boolean {
     const pins = entries(folder).filter(file => file.endsWith('.mnt'))
     killInside([...namespaces.map(netnsPath), ...pins.map(pin => `${folder}/${pin}`)])
     // A second mount on the same place, or none at all, is no error here: the next pass looks again.
-    spawnSync('umount', ['--lazy', ...namespaces.map(netnsPath), folder], { stdio: 'ignore' })
+    umount = spawnSync('umount', ['--lazy', ...namespaces.map(netnsPath), folder], { stdio: 'ignore' })
     for (const namespace of namespaces) tryRemove(netnsPath(namespace))
     tryRemove(folder)
   }
@@ -218,6 +219,10 @@ export function removeLab(name: string): boolean {
   }
   const rest = namespacesOf(name)
   if (rest.length > 0 || existsSync(labFolder(name))) {
+    if (umount?.error !== undefined) {
+      const values = { tool: 'umount', what: `ending the lab "${name}"`, package: 'mount' }
+      throw podwireError('ERR_PODWIRE_TOOL_MISSING', values, umount.error)
+    }
     const reason = `${[...rest.map(netnsPath), labFolder(name)].join(', ')} cannot be removed`
     throw podwireError('ERR_PODWIRE_SYSTEM', { what: `ending the lab "${name}"`, reason })
   }

@@ -2,7 +2,7 @@
 
 import { podwireError } from '../base/errors.ts'
 import { exec } from '../base/exec.ts'
-import { namespacesOf, processesIn, readState } from './lifetime.ts'
+import { namespacesOf, processesIn, readState, requireRoot } from './lifetime.ts'
 import { namespacePrefix, netnsPath } from './names.ts'
 
 export interface LabStatus {
@@ -35,8 +35,9 @@ interface IpAddressShow {
   addr_info: { local?: string; prefixlen?: number; scope?: string }[]
 }
 
-/** Error: ERR_PODWIRE_LAB_NOT_UP. */
+/** Errors: ERR_PODWIRE_LAB_NOT_UP, ERR_PODWIRE_NEEDS_ROOT. */
 export async function labStatus(name: string, file: string): Promise<LabStatus> {
+  requireRoot('a lab')
   const state = readState(name)
   if (state === undefined) throw podwireError('ERR_PODWIRE_LAB_NOT_UP', { name, file })
   const places = await Promise.all(namespacesOf(name).map(namespace => placeStatus(name, namespace)))

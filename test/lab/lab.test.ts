@@ -329,6 +329,23 @@ test('podwire lab: without root, and without a tool, it says so and changes noth
   assert.equal(unprivileged.status, 3, unprivileged.stderr)
   assert.match(unprivileged.stderr, /a lab needs root[\s\S]*sudo[\s\S]*ERR_PODWIRE_NEEDS_ROOT/)
 
+  assert.equal(podwire('up', file).status, 0)
+  for (const verb of ['status', 'exec', 'down'] as const) {
+    const args = [cli, 'lab', verb, readable, ...(verb === 'exec' ? ['a', '--', 'true'] : [])]
+    const refused = spawnSync('setpriv', [...nobody.slice(0, 4), ...args], { encoding: 'utf8' })
+    assert.match(refused.stderr, /ERR_PODWIRE_NEEDS_ROOT/, verb)
+    const env = { ...process.env, PATH: '/nonexistent' }
+    const without = spawnSync(
+      process.execPath,
+      args.map(arg => (arg === readable ? file : arg)),
+      { encoding: 'utf8', env },
+    )
+    assert.match(without.stderr, /the program "(ip|nsenter|umount)" was not found/, verb)
+    assert.equal(without.status, 3)
+  }
+  assert.equal(podwire('down', file).status, 0)
+  assertNothingLeft(name, links)
+
   const path = mkdtempSync(join(folder, 'path-'))
   for (const tool of ['sh', 'ip', 'nsenter', 'unshare', 'mount', 'umount', 'touch']) {
     const found = spawnSync('sh', ['-c', `command -v ${tool}`], { encoding: 'utf8' }).stdout.trim()

@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
+
+const wrong: [args: string[], says: RegExp, command: string][] = [
+  [['lb'], /unknown command 'lb' .*lab/, 'podwire'],
+  [['--fast'], /unknown option '--fast'/, 'podwire'],
+  [['lab', 'upp'], /unknown command 'upp' .*up/, 'podwire lab'],
+  [['lab', 'up'], /missing required argument 'file'/, 'podwire lab up'],
+  [['lab', 'exec', 'f', 'a'], /missing required argument 'command'/, 'podwire lab exec'],
+  [['lab', 'status', '--jsn', 'f'], /unknown option '--jsn' .*--json/, 'podwire lab status'],
+  [['demo', 'now'], /too many arguments/, 'podwire demo'],
+  [['agent'], /'--store <address>' not specified/, 'podwire agent'],
+  [['device'], /missing required argument 'interface'/, 'podwire device'],
+]
+for (const [args, says, command] of wrong) {
+  test(`podwire ${args.join(' ')}: is refused, with a hint at the help of ${command}`, () => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' })
+    assert.deepEqual([status, stdout], [2, ''])
+    assert.match(stderr, says)
+    assert.ok(stderr.endsWith(`\n  See \`${command} --help\`.\n  (ERR_PODWIRE_USAGE)\n`), stderr)
+  })
+}
+
+test('podwire: a reader that goes away is no defect', () => {
+  const script = `"$0" "$1" lab --help | true; test "$\{PIPESTATUS[0]}" = 0`
+  const { status, stderr } = spawnSync('bash', ['-c', script, process.execPath, main], { encoding: 'utf8' })
+  assert.deepEqual([status, stderr], [0, ''])
+})
