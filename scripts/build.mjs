@@ -1,7 +1,7 @@
 // Builds the addon (cargo) and the TypeScript (tsc) into build/. Both tools build only what changed.
 
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -28,4 +28,5 @@ if (only !== 'addon') {
   // Outputs of sources that are gone would still be run as tests.
   rmSync(`${root}build/test`, { recursive: true, force: true })
   run(process.execPath, `${root}node_modules/typescript/bin/tsc`, '-p', root)
+  chmodSync(`${root}build/src/cli/main.js`, 0o755) // the `podwire` of `npm link`
 }

@@ -1,5 +1,6 @@
 // Makes a fresh clone ready: Debian packages, npm packages, wireguard-go for the interoperation tests, the addon and the
 // TypeScript. No dependencies: it runs before there are any. It says first what it will do, and does nothing twice.
+// All of that goes to standard error: standard output is that of the command which it precedes.
 //   node scripts/setup.mjs [demo|test|check]     PODWIRE_NO_INSTALL=1 prints the commands instead of running them
 
 import { spawnSync } from 'node:child_process'
@@ -157,7 +158,7 @@ function checkToolchains() {
     )
   }
   if (purpose === 'test' && !which('go') && findWireguardGo() === undefined) {
-    console.log(
+    console.error(
       'Go was not found: the interoperation tests with wireguard-go will be skipped. Install it from https://go.dev/dl.',
     )
   }
@@ -165,11 +166,11 @@ function checkToolchains() {
 
 function run({ says, command, cwd, env, quiet }) {
   const startMs = Date.now()
-  process.stdout.write(`-- ${says}\n`)
+  process.stderr.write(`-- ${says}\n`)
   const { status, error, stdout, stderr } = spawnSync(command[0], command.slice(1), {
     cwd,
     env: { ...process.env, ...env },
-    stdio: quiet ? 'pipe' : ['ignore', 'inherit', 'inherit'],
+    stdio: quiet ? 'pipe' : ['ignore', 2, 'inherit'],
     encoding: 'utf8',
     maxBuffer: 1 << 28,
   })
@@ -180,7 +181,7 @@ function run({ says, command, cwd, env, quiet }) {
     )
   }
   const seconds = (Date.now() - startMs) / 1000
-  if (seconds >= 1) process.stdout.write(`   done in ${seconds.toFixed(0)} s\n`)
+  if (seconds >= 1) process.stderr.write(`   done in ${seconds.toFixed(0)} s\n`)
 }
 
 const shell = ({ command, env }) =>
@@ -200,10 +201,10 @@ if (printOnly && installs.length > 0) {
   )
 }
 if (installs.length > 0)
-  console.log(`To get ready, podwire will:\n${steps.map(({ says }) => `  - ${says}`).join('\n')}\n`)
+  console.error(`To get ready, podwire will:\n${steps.map(({ says }) => `  - ${says}`).join('\n')}\n`)
 for (const one of steps) {
   if (one.root && !isRoot) {
-    console.log(`-- ${one.says}\n   left out: it needs root (sudo ${shell(one)}); what needs it is skipped`)
+    console.error(`-- ${one.says}\n   left out: it needs root (sudo ${shell(one)}); what needs it is skipped`)
     continue
   }
   run(one)
