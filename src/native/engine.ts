@@ -121,7 +121,7 @@ export interface Engine {
   counters(peer: PeerId): PeerCounters
   /** Packets dropped, by reason. */
   drops(): Record<string, bigint>
-  /** Events that wait, oldest first; empty when there are none left. */
+  /** Events that wait, oldest first, but initiations last and only some at a time; empty when there are none left. */
   drain(): EngineEvent[]
   /**
    * Ends the threads, closes the sockets and the TUN (which removes an interface that it created). Every later call but

@@ -12,7 +12,7 @@ const cookieLifeMs = 120_000
 export interface MacState {
   readonly mac1Key: Uint8Array
   readonly cookieKey: Uint8Array
-  /** mac1 of the last message sent: a cookie reply is bound to it. */
+  /** mac1 of the last message sent, until a cookie reply, which is bound to it, has come. */
   readonly lastMac1?: Uint8Array
   readonly cookie?: { readonly bytes: Uint8Array; readonly receivedMs: number }
 }
@@ -40,5 +40,6 @@ export function consumeCookieReply(state: MacState, message: Uint8Array, nowMs: 
   const reply = parseCookieReply(message)
   if (reply === undefined || state.lastMac1 === undefined) return undefined
   const bytes = openExtended(state.cookieKey, reply.nonce, reply.encryptedCookie, state.lastMac1)
-  return bytes && { ...state, cookie: { bytes, receivedMs: nowMs } }
+  const { mac1Key, cookieKey } = state
+  return bytes && { mac1Key, cookieKey, cookie: { bytes, receivedMs: nowMs } }
 }

@@ -94,8 +94,14 @@ export class Peer {
   /** The link is up: timers run, and a persistent keepalive starts. */
   start(): void {
     if (this.#running) return
+    const { engine, clock } = this.#context
     this.#running = true
-    this.#timers = restingTimers(0)
+    // What the engine said of the peer while the link was down went unheard. It says so once: that a handshake is wanted until
+    // it may ask again, and that data passes until its watch is put to rest.
+    const nowMs = clock.nowMs()
+    this.#timers = { ...restingTimers(0), gaveUpMs: nowMs, keepaliveSentMs: nowMs }
+    this.step({ kind: 'active' })
+    engine.askAgain(this.id)
     if (this.#keepaliveSeconds > 0) this.step({ kind: 'persistentSet', seconds: this.#keepaliveSeconds })
   }
 

@@ -155,7 +155,7 @@ export class UserspaceDevice implements Device {
     this.#engine.removePeer(peer.id)
   }
 
-  /** A batch of events at a time, so that the sockets of the UAPI are served in between. */
+  /** A batch of events at a time, so that the sockets of the UAPI are served in between; the engine wakes us again after the last. */
   #drain(): void {
     if (this.#closed) return
     const events = this.#engine.drain()
@@ -220,8 +220,8 @@ export class UserspaceDevice implements Device {
   #linkUp(): void {
     if (this.#up) return
     this.#up = true
-    this.#bind(this.#listenPort) // if it is taken by now, a port that is set later binds
     for (const peer of this.#peers.values()) peer.start()
+    this.#bind(this.#listenPort) // if it is taken by now, a port that is set later binds
   }
 
   #linkDown(): void {

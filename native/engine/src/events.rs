@@ -1,15 +1,24 @@
 //! Events on their way to JavaScript: records in one buffer, written by any thread, taken whole. The queue is bounded:
 //! at most so many handshake messages and warnings wait, and all other events are said once until JavaScript answers.
 //!
+//! Initiations, which anyone may send who knows our public key, wait in a lane of their own and are taken a few at a time:
+//! so a flood of them delays nothing else by more than those few, neither here nor on the JavaScript thread.
+//!
 //! A record, little-endian: kind (1), peer or `u32::MAX` (4), length of the payload (2), payload.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::endpoint::{Endpoint, SOURCE_BYTES, pack_source};
+use crate::packet::INITIATION_BYTES;
 use crate::peer::PeerId;
 
-/// Handshake messages that may wait.
-pub const MAX_HANDSHAKES: usize = 4096;
+/// Initiations that may wait.
+pub const MAX_INITIATIONS: usize = 4096;
+/// Initiations that one `drain` takes: some milliseconds of JavaScript.
+pub const INITIATIONS_AT_ONCE: usize = 64;
+/// Responses and cookie replies that may wait. They name an index of ours, so they are few.
+pub const MAX_REPLIES: usize = 1024;
 /// Warnings that may wait. Link events have no bound of their own: only root makes them, by hand.
 const MAX_WARNINGS: usize = 64;
 
@@ -39,23 +48,30 @@ pub enum Kind {
     Warning = 8,
 }
 
+const INITIATION_RECORD_BYTES: usize = HEAD_BYTES + SOURCE_BYTES + INITIATION_BYTES;
+
 #[derive(Default)]
 struct Queue {
     records: Vec<u8>,
-    handshakes: usize,
+    /// Records of initiations, one after the other, all of one length.
+    initiations: VecDeque<u8>,
+    replies: usize,
     warnings: usize,
-    /// Whoever drains was told since it last did.
+    /// Whoever drains was told, and has not found the queue empty since.
     woken: bool,
+}
+
+fn head(kind: Kind, peer: Option<PeerId>, payload_bytes: usize) -> [u8; HEAD_BYTES] {
+    let mut head = [kind as u8; HEAD_BYTES];
+    head[1..5].copy_from_slice(&peer.unwrap_or(NO_PEER).to_le_bytes());
+    head[5..].copy_from_slice(&(payload_bytes as u16).to_le_bytes());
+    head
 }
 
 impl Queue {
     fn push(&mut self, kind: Kind, peer: Option<PeerId>, payload: [&[u8]; 2]) {
         let bytes = payload[0].len() + payload[1].len();
-        self.records.push(kind as u8);
-        self.records
-            .extend_from_slice(&peer.unwrap_or(NO_PEER).to_le_bytes());
-        self.records
-            .extend_from_slice(&(bytes as u16).to_le_bytes());
+        self.records.extend_from_slice(&head(kind, peer, bytes));
         self.records.extend_from_slice(payload[0]);
         self.records.extend_from_slice(payload[1]);
     }
@@ -68,7 +84,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// `wake` is called, from any thread, when the first event comes after a `drain`.
+    /// `wake` is called, from any thread, when the first event comes after a `drain` that found none.
     #[must_use]
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
@@ -89,16 +105,35 @@ impl Events {
         }
     }
 
-    /// A handshake message; false if too many wait.
+    /// An initiation; false if too many wait.
     #[must_use]
-    pub fn handshake(&self, peer: Option<PeerId>, from: &Endpoint, message: &[u8]) -> bool {
+    pub fn initiation(&self, from: &Endpoint, message: &[u8; INITIATION_BYTES]) -> bool {
         let mut queue = self.queue();
-        if queue.handshakes == MAX_HANDSHAKES {
+        if queue.initiations.len() == MAX_INITIATIONS * INITIATION_RECORD_BYTES {
             return false;
         }
-        queue.handshakes += 1;
+        let payload_bytes = SOURCE_BYTES + INITIATION_BYTES;
+        queue
+            .initiations
+            .extend(head(Kind::Handshake, None, payload_bytes));
+        queue
+            .initiations
+            .extend(pack_source(from, INITIATION_BYTES));
+        queue.initiations.extend(message);
+        self.wake_after(queue);
+        true
+    }
+
+    /// A response or cookie reply to a peer's handshake; false if too many wait.
+    #[must_use]
+    pub fn reply(&self, peer: PeerId, from: &Endpoint, message: &[u8]) -> bool {
+        let mut queue = self.queue();
+        if queue.replies == MAX_REPLIES {
+            return false;
+        }
+        queue.replies += 1;
         let source: [u8; SOURCE_BYTES] = pack_source(from, message.len());
-        queue.push(Kind::Handshake, peer, [&source, message]);
+        queue.push(Kind::Handshake, Some(peer), [&source, message]);
         self.wake_after(queue);
         true
     }
@@ -127,10 +162,19 @@ impl Events {
         }
     }
 
-    /// Takes all records that wait, oldest first.
+    /// Takes the records that wait, oldest first, and then some initiations. Empty: none waits, and `wake` will tell.
     #[must_use]
     pub fn drain(&self) -> Vec<u8> {
-        std::mem::take(&mut *self.queue()).records
+        let mut queue = self.queue();
+        let mut records = std::mem::take(&mut queue.records);
+        (queue.replies, queue.warnings) = (0, 0);
+        let taken = queue
+            .initiations
+            .len()
+            .min(INITIATIONS_AT_ONCE * INITIATION_RECORD_BYTES);
+        records.extend(queue.initiations.drain(..taken));
+        queue.woken = !records.is_empty();
+        records
     }
 
     /// Takes back the events of a peer, whose number may soon be another's.
@@ -142,7 +186,7 @@ impl Events {
             let payload = usize::from(u16::from_le_bytes([rest[5], rest[6]]));
             let (record, after) = rest.split_at(HEAD_BYTES + payload);
             if record[1..5] == peer.to_le_bytes() {
-                queue.handshakes -= usize::from(record[0] == Kind::Handshake as u8);
+                queue.replies -= usize::from(record[0] == Kind::Handshake as u8);
             } else {
                 queue.records.extend_from_slice(record);
             }

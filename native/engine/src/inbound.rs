@@ -98,27 +98,26 @@ fn pass_up(
     table: &Table,
     plane: &Plane,
 ) -> Result<(), Drop> {
-    let (peer, has_mac1) = match kind {
-        Message::Initiation => (None, true),
-        Message::Response { receiver } => match table.session(receiver) {
-            Some(Session::Handshake(peer)) => (Some(*peer), true),
+    let is_ours = || table.mac1.as_ref().is_some_and(|mac1| mac1.verify(message));
+    let passed = match (kind, message.first_chunk()) {
+        (Message::Initiation, Some(initiation)) if is_ours() => {
+            plane.events.initiation(&from.endpoint, initiation)
+        }
+        (Message::Response { receiver }, _) => match table.session(receiver) {
+            Some(Session::Handshake(peer)) if is_ours() => {
+                plane.events.reply(*peer, &from.endpoint, message)
+            }
+            Some(Session::Handshake(_)) => return Err(Drop::Mac),
             _ => return Err(Drop::Index),
         },
         // It answers an initiation, or a response, whose index is a keypair's by now.
-        Message::CookieReply { receiver } => (
-            Some(table.session(receiver).ok_or(Drop::Index)?.peer()),
-            false,
-        ),
-        Message::Data { .. } => return Ok(()),
+        (Message::CookieReply { receiver }, _) => {
+            let session = table.session(receiver).ok_or(Drop::Index)?;
+            plane.events.reply(session.peer(), &from.endpoint, message)
+        }
+        _ => return Err(Drop::Mac),
     };
-    if has_mac1 && !table.mac1.as_ref().is_some_and(|mac1| mac1.verify(message)) {
-        return Err(Drop::Mac);
-    }
-    if plane.events.handshake(peer, &from.endpoint, message) {
-        Ok(())
-    } else {
-        Err(Drop::HandshakeQueue)
-    }
+    passed.then_some(()).ok_or(Drop::HandshakeQueue)
 }
 
 /// Carries out what a batch asked for.

@@ -45,6 +45,15 @@ test('cookie: after a reply mac2 is made with it, for 120 s', () => {
   }
 })
 
+test('cookie: a reply is taken once, so that its replay does not make an old cookie young', () => {
+  const message = initiation()
+  const sent = addMacs(createMacState(remote), message, 0)
+  const reply = cookieReply(message.subarray(116, 132))
+  const state = consumeCookieReply(sent, reply, 1000)
+  assert.ok(state)
+  assert.equal(consumeCookieReply(state, reply, 100_000), undefined)
+})
+
 test('cookie: a reply that answers nothing, answers something else, or was changed is refused', () => {
   const message = initiation()
   const fresh = createMacState(remote)

@@ -259,7 +259,7 @@ test('device: keepalive from 0 to n sends one at once, and after the link comes 
   a.engine.say({ kind: 'linkDown' })
   a.engine.calls = []
   a.engine.say({ kind: 'linkUp' })
-  assert.deepEqual(a.engine.calls, [`sendKeepalive ${id}`])
+  assert.deepEqual(a.engine.calls, [`askAgain ${id}`, `sendKeepalive ${id}`])
 })
 
 test('device: a link that is down has no sockets, sessions or timers; up again it has the same port', async () => {
@@ -280,6 +280,39 @@ test('device: a link that is down has no sockets, sessions or timers; up again i
   wanted(a, b)
   clock.advance(0)
   assert.equal(a.engine.sent.length, 1)
+})
+
+test('device: what the engine said while the link was down is asked for anew when it is up', async () => {
+  const { clock, a, b } = await makePair()
+  const { id } = a.engine.peer(b.publicKey)
+  a.engine.say({ kind: 'active', peer: id })
+  wanted(a, b)
+  clock.advance(0)
+  a.engine.say({ kind: 'linkDown' })
+  wanted(a, b) // a packet that was still in the queue of the TUN: the engine has asked now, and will not again
+  a.engine.calls = []
+  a.engine.say({ kind: 'linkUp' })
+  assert.deepEqual(a.engine.calls, [`askAgain ${id}`])
+
+  // Nor does it say `active` again until it was put to rest: data that goes unanswered must be seen all the same.
+  wanted(a, b)
+  clock.advance(1000)
+  a.engine.setCounters(id, { sentUnansweredMs: clock.nowMs(), lastTraversalMs: clock.nowMs() })
+  a.engine.sent = []
+  clock.advance(15_400)
+  assert.equal(a.engine.sent.length, 1, 'a new handshake')
+})
+
+test('device: if its port is taken when the link comes up, a port that is set later makes it work', async () => {
+  const { clock, a, b } = await makePair()
+  a.engine.say({ kind: 'linkDown' })
+  await a.device.set({ listenPort: 7777 })
+  a.engine.takenPort = 7777
+  a.engine.say({ kind: 'linkUp' })
+  await a.device.set({ listenPort: 7778 })
+  wanted(a, b)
+  clock.advance(0)
+  assert.equal(keypairsOf(a, b).length, 1)
 })
 
 test('device: a handshake given up drops what was staged; a late response is not taken', async () => {

@@ -1,0 +1,63 @@
+// A device that is flooded with initiations whose mac1 is right, as anyone can make who knows its public key: its sessions lose
+// nothing, `wg` is answered, handshakes of its own complete, and its memory is bounded.
+
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { dump, endpointOf, makeEnds, onlyPeer, pingInner, startTunnel, until, wg, withTwoHosts } from './tunnel.ts'
+
+const flooder = fileURLToPath(new URL('./flooder.js', import.meta.url))
+
+function residentKib(pid: number | undefined): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
+}
+
+test('device: under 10,000 initiations a second its session loses nothing, and wg and its own handshakes are served', async () => {
+  await withTwoHosts('flood', async lab => {
+    const ends = makeEnds()
+    const [, flooded] = await startTunnel(lab, ends, [{}, { peerLines: [`Endpoint = ${endpointOf(ends[0])}`] }])
+    await pingInner(lab, ends[1], ends[0])
+    const flood = lab.spawn('a', [process.execPath, flooder, '192.0.2.2', '51822', ends[1].publicKey, '10000'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    assert.ok(flood.stdout)
+    await once(flood.stdout, 'data') // it has sent its first second's
+    const before = residentKib(flooded.pid)
+
+    const ping = lab.exec('a', ['ping', '-q', '-c', '800', '-i', '0.01', '-W', '2', '10.7.0.2'])
+    let pinging = true
+    void ping.finally(() => {
+      pinging = false
+    })
+    let slowestMs = 0
+    while (pinging) {
+      const startMs = performance.now()
+      await lab.exec('b', ['timeout', '10', 'wg', 'show', 'wg0'])
+      slowestMs = Math.max(slowestMs, performance.now() - startMs)
+    }
+    assert.match((await ping).stdout, /800 received, 0% packet loss/)
+    assert.ok(slowestMs < 1000, `wg show took ${slowestMs} ms`)
+
+    await wg(lab, 'b', 'set', 'wg0', 'peer', ends[0].publicKey, 'remove')
+    await wg(
+      lab,
+      'b',
+      'set',
+      'wg0',
+      'peer',
+      ends[0].publicKey,
+      'endpoint',
+      endpointOf(ends[0]),
+      'persistent-keepalive',
+      '1',
+    )
+    await until('its own handshake', async () => (await onlyPeer(lab, 'b')).handshake > 0, 4) // with the first initiation
+    const grownKib = residentKib(flooded.pid) - before
+    assert.ok(grownKib < 32 * 1024, `its memory grew by ${grownKib} KiB`)
+    assert.equal(flood.exitCode, null, 'the flood went on')
+    flood.kill()
+    assert.equal((await dump(lab, 'b')).device[2], '51822')
+  })
+})
