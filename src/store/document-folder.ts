@@ -1,8 +1,10 @@
-// A folder of JSON files, each of them one value, read so that only files that changed are read again.
+// A folder of JSON files, each of them one value, read so that only files that changed are read again. Whoever may write
+// in the folder may put anything there: what is not a small regular file is never opened, and costs nobody but itself.
 
-import { type BigIntStats, promises as fs, type PathLike } from 'node:fs'
+import { type BigIntStats, constants, promises as fs } from 'node:fs'
 import { join } from 'node:path'
 import { reasonOf } from '../base/errors.ts'
+import { refuse } from '../model/document.ts'
 
 interface Entry<T> {
   readonly stamp: string
@@ -12,6 +14,12 @@ interface Entry<T> {
 }
 
 const suffix = '.json'
+/** Many times the longest record. */
+const maxKib = 64
+/** It may become another between looking and opening: then it is not followed, and opening and reading do not wait. */
+const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+/** What opening a file says of that one only. */
+const ownFaults = ['ELOOP', 'EACCES', 'EPERM', 'ENXIO', 'EAGAIN']
 
 export class DocumentFolder<T> {
   readonly #folder: string
@@ -48,16 +56,17 @@ export class DocumentFolder<T> {
 
   async #read(stem: string): Promise<Entry<T> | undefined> {
     const file = this.fileOf(stem)
-    const stats = await statFile(file)
+    const stats = await unlessMissing(fs.lstat(file, { bigint: true }), undefined)
     if (stats === undefined) return undefined
     const stamp = `${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`
     const known = this.#entries.get(stem)
     if (known?.stamp === stamp) return known
-    const text = await unlessMissing(fs.readFile(file, 'utf8'), undefined)
-    if (text === undefined) return undefined
     try {
-      return { stamp, value: this.#parse(text, file, stem) }
+      const text = await unlessMissing(readSmall(file, stats), undefined)
+      return text === undefined ? undefined : { stamp, value: this.#parse(text, file, stem) }
     } catch (error) {
+      const { code, syscall } = error as NodeJS.ErrnoException
+      if (syscall !== undefined && !ownFaults.includes(code ?? '')) throw error
       return { stamp, problem: reasonOf(error) }
     }
   }
@@ -75,8 +84,18 @@ export class DocumentFolder<T> {
   }
 }
 
-function statFile(file: PathLike): Promise<BigIntStats | undefined> {
-  return unlessMissing(fs.stat(file, { bigint: true }), undefined)
+async function readSmall(file: string, stats: BigIntStats): Promise<string> {
+  const field = { file, path: '', value: undefined }
+  if (!stats.isFile()) throw refuse(field, 'it is not a regular file')
+  const handle = await fs.open(file, openFlags)
+  try {
+    const limit = maxKib << 10
+    const { bytesRead, buffer } = await handle.read(Buffer.alloc(limit + 1), 0, limit + 1, 0)
+    if (bytesRead > limit) throw refuse(field, `it is larger than ${maxKib} KiB`)
+    return buffer.toString('utf8', 0, bytesRead)
+  } finally {
+    await handle.close()
+  }
 }
 
 async function unlessMissing<T, U>(result: Promise<T>, instead: U): Promise<T | U> {

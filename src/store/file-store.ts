@@ -95,8 +95,9 @@ export class FileStore implements Store {
     const nodes = this.#nodes()
     const claims = this.#claims()
     let network: NetworkConfig | undefined
-    const scan = async () => {
+    const scan = async (unwatched: string | undefined) => {
       const problems: string[] = []
+      if (unwatched !== undefined) problems.push(`changes are seen late, as no watch can be had: ${unwatched}`)
       try {
         network = await this.readNetwork()
       } catch (error) {

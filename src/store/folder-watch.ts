@@ -7,11 +7,16 @@ import { reasonOf } from '../base/errors.ts'
 
 /** Network file systems send no events; a full queue loses them. */
 const slowScanMs = 30_000
+/** While no watch can be had: a host has few for all of its programs (fs.inotify.max_user_instances is often 128). */
+const unwatchedScanMs = 1_000
 const retryMs = { least: 100, most: 2_000 }
 
 interface Scanning {
-  /** Says after how many ms it wants to run again even if nothing changes, or nothing. */
-  readonly scan: () => Promise<number | undefined>
+  /**
+   * Says after how many ms it wants to run again even if nothing changes, or nothing. Told why the folders cannot be
+   * watched, if they cannot.
+   */
+  readonly scan: (unwatched: string | undefined) => Promise<number | undefined>
   /** Told what `scan` threw, or that the first folder is gone. */
   readonly onLost: (reason: string) => void
   /** Makes what is missing before the next try, as far as it can. */
@@ -34,13 +39,17 @@ export async function scanOnChange(
     try {
       const before = await identities(folders)
       // Watched before it is scanned: what changes in between rings.
-      for (const folder of before.keys()) watchers.push(watch(folder, () => bell.ring()).on('error', () => bell.ring()))
-      while (!signal.aborted && sameMap(await identities(folders), before)) {
+      const unwatched = reasonUnwatched(() => {
+        for (const folder of before.keys()) {
+          watchers.push(watch(folder, () => bell.ring()).on('error', () => bell.ring()))
+        }
+      })
+      do {
         bell.reset()
-        const againMs = await scan()
+        const againMs = await scan(unwatched)
         waitMs = retryMs.least
-        await bell.wait(againMs ?? slowScanMs)
-      }
+        await bell.wait(Math.min(againMs ?? slowScanMs, unwatched === undefined ? slowScanMs : unwatchedScanMs))
+      } while (!signal.aborted && unwatched === undefined && sameMap(await identities(folders), before))
     } catch (error) {
       onLost(reasonOf(error))
       await new Bell(signal).wait(waitMs * (0.5 + Math.random()))
@@ -49,6 +58,16 @@ export async function scanOnChange(
     } finally {
       for (const watcher of watchers) watcher.close()
     }
+  }
+}
+
+/** Watching only makes it faster: whatever keeps it from being done is said, and done without. */
+function reasonUnwatched(watchAll: () => void): string | undefined {
+  try {
+    watchAll()
+    return undefined
+  } catch (error) {
+    return reasonOf(error)
   }
 }
 
@@ -62,8 +81,9 @@ async function identities([first, ...others]: readonly [string, ...string[]]): P
   return found
 }
 
-function identity({ dev, ino }: Stats): string {
-  return `${dev}:${ino}`
+/** The number alone is not enough: ext4 gives that of a folder just removed to the next one made. */
+function identity({ dev, ino, birthtimeMs }: Stats): string {
+  return `${dev}:${ino}:${birthtimeMs}`
 }
 
 function sameMap(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises'
+import { mkdirSync, rmSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { overlapsCidr, parsePrefix } from '../../../src/base/cidr.ts'
+import { exec } from '../../../src/base/exec.ts'
 import { formatNetworkConfig } from '../../../src/model/network-config.ts'
 import { formatNodeRecord } from '../../../src/model/node-record.ts'
 import { openStore } from '../../../src/store/store.ts'
@@ -75,6 +77,34 @@ test('file store: a bad file is left out with its place and reason, and all othe
     )
 })
 
+test('file store: what is not a small file of its own is left out, unread, and all others hold', async () => {
+  await using opened = await openFolder()
+  const { folder, store } = opened
+  await store.writeNode(testRecord('a'))
+  const file = (name: string) => join(folder, 'nodes', `${name}.json`)
+  await mkdir(file('folder'))
+  // More pipes than the thread pool has threads: one that is opened as a file is would hang it, and four all of them.
+  for (let i = 0; i < 5; i++) await exec(['mkfifo', file(`pipe${i}`)])
+  await symlink(file('a'), file('link'))
+  await symlink('/dev/zero', file('endless'))
+  await symlink(file('circle'), file('circle'))
+  await symlink(file('nowhere'), file('dangling'))
+  await writeFile(file('large'), `${' '.repeat(1 << 20)}${formatNodeRecord(testRecord('large'))}`)
+  using follower = new Follower(store)
+  await follower.until('in sync', events => events.at(-1)?.kind === 'inSync')
+  const nodes = follower.events.flatMap(event => (event.kind === 'node' ? event.record.name : []))
+  assert.deepEqual(nodes, ['a'])
+  const problems = follower.events.flatMap(event => (event.kind === 'problem' ? event.reason : []))
+  const names = ['circle', 'dangling', 'endless', 'folder', 'large', 'link', ...[0, 1, 2, 3, 4].map(i => `pipe${i}`)]
+  assert.deepEqual(
+    problems.sort(),
+    names.map(
+      name =>
+        `${file(name)}: the document: ${name === 'large' ? 'it is larger than 64 KiB' : 'it is not a regular file'}`,
+    ),
+  )
+})
+
 test('file store: a record whose file is removed is gone; a network.json edited badly is told and the last one holds', async () => {
   await using opened = await openFolder()
   const { folder, store } = opened
@@ -112,6 +142,20 @@ test('file store: a store that is removed is lost, no node leaves, and it is in 
     await store.writeNode(testRecord('c'))
     await follower.until('c', events => events.some(event => event.kind === 'node' && event.record.name === 'c'))
   }
+})
+
+test('file store: a folder that was removed and made again at once is watched like the first', async () => {
+  await using opened = await openFolder()
+  const { folder, store } = opened
+  await store.writeNode(testRecord('a'))
+  using follower = new Follower(store)
+  await follower.until('in sync', events => events.at(-1)?.kind === 'inSync')
+  const nodes = join(folder, 'nodes')
+  rmSync(nodes, { recursive: true })
+  mkdirSync(nodes)
+  await follower.until('a is gone', events => events.at(-1)?.kind === 'nodeGone')
+  await store.writeNode(testRecord('b'))
+  await follower.until('b', events => events.at(-1)?.kind === 'node')
 })
 
 test('file store: what a writer left that died halfway is never seen, and swept later', async () => {
