@@ -84,12 +84,11 @@ function formatTable({ reach, meshMs, wire, throughput, join, restart, seconds, 
   const { initiation, response, cookie, data } = wire.messages
   const loss = (streams: readonly StreamFigures[]) =>
     streams.map(({ name, lost, sent }) => ['', `${lost} of ${sent} packets lost, ${name}`])
-  const frames = wire.captures.map(capture => `${capture.frames} at ${capture.where}`).join(', ')
   const rows: readonly string[][] = [
     ['reach', `${reach.pings} pings and ${reach.fetches} pages of ${reach.expected} each, IPv4 and IPv6`],
     ['first mesh', `${meshMs} ms after the agents were started`],
     ['on the wire', `${wire.violations.length} frames with an address of the network or the payload in clear`],
-    ['', `of ${frames}`],
+    ...wire.captures.map(({ where, frames }) => ['', `of ${frames} at ${where}`]),
     ['messages', `${initiation} initiations, ${response} responses, ${cookie} cookies, ${data} data`],
     ['throughput', `${throughput.gigabitsPerSecond} Gbit/s (iperf3, one TCP stream, ${throughput.congestion})`],
     ['host added', `joined in ${join.firstAnswerMs} ms`],
