@@ -22,11 +22,26 @@ interface Starting {
 const answerDeadlineMs = 5_000
 
 /**
- * Refuses a host on which no device could be started, and changes nothing.
- * Errors: ERR_PODWIRE_NAME_IN_USE, _PORT_IN_USE, _NO_TUN.
+ * What the device says; undefined if no process serves it. Errors: those of asking it: one that hangs is left alone, as
+ * its sessions may live.
  */
-export async function requireRoom({ deviceName: name, device, links }: Host, listenPort: number): Promise<void> {
-  if ((await device.get().catch(() => undefined)) !== undefined) return
+export async function findDevice({ device }: Pick<Host, 'device'>): Promise<DeviceState | undefined> {
+  try {
+    return await device.get()
+  } catch (error) {
+    const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ECONNREFUSED') return undefined
+    throw error
+  }
+}
+
+/**
+ * Refuses a host on which no device could be started, and changes nothing.
+ * Errors: ERR_PODWIRE_NAME_IN_USE, _PORT_IN_USE, _NO_TUN, those of asking a device that is there.
+ */
+export async function requireRoom(host: Host, listenPort: number): Promise<void> {
+  const { deviceName: name, links } = host
+  if ((await findDevice(host)) !== undefined) return
   // Someone else's interface; or its process died, and the link is not gone yet.
   if (links.links().some(link => link.name === name)) throw podwireError('ERR_PODWIRE_NAME_IN_USE', { name })
   await access('/dev/net/tun', constants.R_OK | constants.W_OK).catch(error => {
@@ -38,7 +53,7 @@ export async function requireRoom({ deviceName: name, device, links }: Host, lis
 
 function isTaken(type: 'udp4' | 'udp6', port: number): Promise<boolean> {
   return new Promise(resolve => {
-    const socket = createSocket({ type, ipv6Only: true })
+    const socket = createSocket({ type, ipv6Only: type === 'udp6' })
     const end = (taken: boolean) => socket.close(() => resolve(taken))
     // Any other error, as on a host without IPv6, is not ours to judge.
     socket.once('error', error => end('code' in error && error.code === 'EADDRINUSE'))
@@ -53,7 +68,7 @@ function isTaken(type: 'udp4' | 'udp6', port: number): Promise<boolean> {
 export async function ensureDevice(host: Host, starting: Starting): Promise<void> {
   const { deviceName, device, publicKeyOf } = host
   const { privateKey, log } = starting
-  const state = await device.get().catch(() => undefined)
+  const state = await findDevice(host)
   if (state === undefined) return startDevice(host, starting)
   const key = state.privateKey && publicKeyOf(state.privateKey)
   if (key === publicKeyOf(privateKey)) return
