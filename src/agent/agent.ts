@@ -1,15 +1,17 @@
 // Keeps one node in step with the store.
 //
-//   start: key --> name, port, interface --> prefixes, claimed --> close the host --> watch the store and the links
+//   start: lock --> key --> name, interface, port, range --> prefixes, claimed --> close the host --> watch store and links
 //   then:  store, links, time --ask--> own claims and record --> device --> plan --> difference --> apply
 //
-// Nothing here remembers what was applied: each round observes. When the agent ends, all stays as it is.
+// Nothing here remembers what was applied: each round observes. When the agent ends, all stays as it is. A store that
+// fails does not keep a round from the host, and a device that fails does not keep it from closing the host.
 
 import { join } from 'node:path'
 import { podwireError } from '../base/errors.ts'
 import type { PublicKey } from '../base/key.ts'
 import type { Log } from '../base/log.ts'
 import type { Secret } from '../base/secret.ts'
+import type { NetworkConfig } from '../model/network-config.ts'
 import { formatNodeRecord, type NetworkView, type NodeRecord } from '../model/node-record.ts'
 import { openLinks, watchLinks } from '../native/link.ts'
 import { admitClaims } from '../plan/admit.ts'
@@ -29,8 +31,9 @@ import { closeHost } from './bare-host.ts'
 import { claimPrefixes } from './claim.ts'
 import { ensureDevice, requireRoom } from './device-process.ts'
 import { greetNewPeers } from './greet.ts'
+import { lockHost } from './host-lock.ts'
 import { Reconciler } from './reconciler.ts'
-import { observePrefixes, observeSelf } from './self.ts'
+import { observePrefixes, observeSelf, requireOutside } from './self.ts'
 import { View } from './view.ts'
 
 export interface AgentOptions {
@@ -71,11 +74,14 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const { store, name, device, listenPort, stateFolder, log } = options
   const network = await store.readNetwork()
   const host = openHost(device)
+  let unlock = () => {}
   try {
     await host.nftables.observe() // no root, no nft: said before anything is made
+    unlock = await lockHost()
     const privateKey = await readOrCreateKey(keyFile(stateFolder), generatePrivateKey)
     await requireName(options, publicKeyOf(privateKey))
     await requireRoom(host, listenPort)
+    requireOutside(network, options, host.links)
     const inUse = observePrefixes(host.links, device, network)
     const prefixes = await claimPrefixes({ store, network, node: name, inUse })
     if (await closeHost(host, network)) log.info({ prefixes }, 'closed: the range never leaves in clear')
@@ -83,6 +89,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     await agent.run(signal)
   } finally {
     host.links.close()
+    unlock()
   }
   log.info({}, 'stopped; the device, its routes and rules stay as they are, and traffic goes on')
 }
@@ -112,6 +119,8 @@ class Agent {
   #synced = () => {}
   /** The store came back, and may have forgotten us; the view does not show it yet. */
   #forgotten = false
+  /** The last that this host is known to lie outside of. */
+  #network: NetworkConfig | undefined
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -120,6 +129,7 @@ class Agent {
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return
     const { store, log } = this.#parts
     const firstSync = new Promise<void>(resolve => {
       this.#synced = resolve
@@ -172,20 +182,41 @@ class Agent {
   }
 
   async #round(): Promise<void> {
-    const { view, host, options } = { ...this.#parts, options: this.#parts }
+    const { view, host, endpoints } = this.#parts
     const seen = view.seen
     if (seen === undefined) return
-    if (this.#forgotten || (view.inSync && !this.#holdsClaims(seen))) await this.#claim(seen)
-    const { deviceCommand: command, privateKey, listenPort, log, device } = options
+    if (seen.network !== this.#network) requireOutside(seen.network, this.#parts, host.links)
+    this.#network = seen.network
+
+    let failure: unknown
+    const tellStore = async (work: () => Promise<void>): Promise<void> => {
+      if (failure !== undefined) return
+      await work().catch((error: unknown) => {
+        failure = error
+      })
+    }
+    if (this.#forgotten || (view.inSync && !this.#holdsClaims(seen))) await tellStore(() => this.#claim(seen))
     // With an endpoint, whoever reads our record may send at once: it is written when all is ready. Without one nobody can
     // send before we do, and what we send to those who have not read it is lost for 5 s: it is written first.
-    const speaksFirst = options.endpoints.length === 0
-    if (speaksFirst) await this.#publish()
-    await ensureDevice(host, { command, privateKey, listenPort, log })
-    const settings = await prepareForwarding(device)
-    if (settings.length > 0) log.info({ settings }, 'kernel settings changed, so that this host forwards')
-    await this.#apply(seen)
-    if (!speaksFirst) await this.#publish()
+    const speaksFirst = endpoints.length === 0
+    if (speaksFirst) await tellStore(() => this.#publish())
+    await this.#keepHost(seen)
+    if (!speaksFirst) await tellStore(() => this.#publish())
+    if (failure !== undefined) throw failure
+  }
+
+  async #keepHost(seen: NetworkView): Promise<void> {
+    const { host, deviceCommand: command, privateKey, listenPort, log, device } = this.#parts
+    try {
+      await ensureDevice(host, { command, privateKey, listenPort, log })
+      const settings = await prepareForwarding(device)
+      if (settings.length > 0) log.info({ settings }, 'kernel settings changed, so that this host forwards')
+      await this.#apply(seen)
+    } catch (error) {
+      // What is wrong may stay wrong, and meanwhile someone may have opened the host.
+      if (await closeHost(host, seen.network)) log.warn({}, 'closed again: the range never leaves in clear')
+      throw error
+    }
   }
 
   #holdsClaims(seen: NetworkView): boolean {

@@ -1,10 +1,12 @@
 // What the plan must know of this host, observed.
 
-import { containsCidr, formatCidr, maskCidr, parseCidr, parsePrefix } from '../base/cidr.ts'
+import { containsCidr, formatCidr, maskCidr, overlapsCidr, parseCidr, parsePrefix } from '../base/cidr.ts'
+import { podwireError } from '../base/errors.ts'
 import type { PublicKey } from '../base/key.ts'
 import type { NetworkConfig } from '../model/network-config.ts'
 import type { NetworkView } from '../model/node-record.ts'
 import type { Links } from '../native/link.ts'
+import { endpointReason } from '../plan/admit.ts'
 import type { SelfState } from '../plan/plan.ts'
 import { observeUnderlay } from './underlay.ts'
 
@@ -25,9 +27,33 @@ interface Found {
 export function observeSelf(declared: Declared, { publicKey, prefixes, view, links }: Found): SelfState {
   const { name, device, listenPort, endpoints } = declared
   const others = [...view.nodes.values()].filter(node => node.name !== name).flatMap(node => node.endpoints)
-  const isOverlay = (link: string) => link === device || link.startsWith('pw')
-  const { families, mtuBytes } = observeUnderlay(links, others, isOverlay)
+  const { families, mtuBytes } = observeUnderlay(links, others, link => isOverlay(link, device))
   return { name, publicKey, device, listenPort, endpoints, prefixes, families, underlayMtuBytes: mtuBytes }
+}
+
+function isOverlay(link: string, device: string): boolean {
+  return link === device || link.startsWith('pw')
+}
+
+/**
+ * Refuses a network whose range this host, or one of its endpoints, lies in outside the tunnel: closing it would cut the
+ * host off. Errors: ERR_PODWIRE_RANGE_IN_USE, ERR_PODWIRE_ENDPOINT.
+ */
+export function requireOutside(
+  { range }: NetworkConfig,
+  { device, endpoints }: Pick<Declared, 'device' | 'endpoints'>,
+  links: Pick<Links, 'addresses'>,
+): void {
+  const prefixes = range.map(text => parsePrefix(text, 'range'))
+  for (const text of endpoints) {
+    const reason = endpointReason(text, prefixes)
+    if (reason !== undefined) throw podwireError('ERR_PODWIRE_ENDPOINT', { where: '--endpoint', text, reason })
+  }
+  for (const { link, cidr } of links.addresses()) {
+    const used = prefixes.find(prefix => overlapsCidr(prefix, parseCidr(cidr, link)))
+    if (used === undefined || link === 'lo' || isOverlay(link, device)) continue
+    throw podwireError('ERR_PODWIRE_RANGE_IN_USE', { range: formatCidr(used), cidr, link })
+  }
 }
 
 /** The prefixes that the addresses on the device say this node has: what it claims again when the store has lost it. */

@@ -136,9 +136,19 @@ export const errorTable = {
     hint: 'Choose another --name; if that node is gone for good, remove its record {record} first.',
     exit: 1,
   },
+  ERR_PODWIRE_AGENT_RUNNING: {
+    message: 'another agent keeps this host already',
+    hint: 'One agent keeps a host. See which process it is with `ss -xlp src @podwire-agent`, and stop it first.',
+    exit: 1,
+  },
   ERR_PODWIRE_DEVICE_SILENT: {
     message: 'the device {device} was started, and its socket does not answer: {reason}',
     hint: 'Start it by hand to see what it says: `podwire device --foreground {device}`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_RANGE_IN_USE: {
+    message: "the network's range {range} overlaps {cidr}, which this host has on {link}: it would be cut off there",
+    hint: 'Choose another range in network.json, or remove the address from {link}.',
     exit: 1,
   },
   ERR_PODWIRE_RANGE_EXHAUSTED: {

@@ -84,8 +84,8 @@ function prefixReason(
   return `its prefix ${text} is not claimed by it`
 }
 
-/** An endpoint inside the tunnel would send the tunnel's own packets into the tunnel. */
-function endpointReason(text: string, range: readonly Cidr[]): string | undefined {
+/** Why an endpoint cannot be: one inside the tunnel would send the tunnel's own packets into the tunnel. */
+export function endpointReason(text: string, range: readonly Cidr[]): string | undefined {
   const { address } = parseEndpoint(text, 'endpoint')
   const whole = { ...address, length: address.family === 4 ? 32 : 128 }
   if (!range.some(outer => containsCidr(outer, whole))) return undefined
