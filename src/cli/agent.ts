@@ -4,9 +4,9 @@ import { hostname } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import type { AgentOptions } from '../agent/agent.ts'
-import { formatEndpoint, parseEndpoint } from '../base/endpoint.ts'
 import { podwireError } from '../base/errors.ts'
 import { parseName } from '../model/name.ts'
+import { parseEndpoints } from '../model/node-record.ts'
 import { openStore } from '../store/store.ts'
 
 /** Options that `podwire agent` and `podwire plan` share, as commander gives them. */
@@ -33,7 +33,7 @@ function collect(value: string, before: readonly string[]): string[] {
   return [...before, value]
 }
 
-/** Checks the flags. Errors: ERR_PODWIRE_USAGE, _NAME, _ENDPOINT, _STORE_ADDRESS. */
+/** Checks the flags. Errors: ERR_PODWIRE_USAGE, _NAME, _ENDPOINT, _DOCUMENT, _STORE_ADDRESS. */
 export async function readNodeFlags(
   flags: NodeFlags,
   command: string,
@@ -47,7 +47,7 @@ export async function readNodeFlags(
     name: parseName(flags.name, '--name'),
     device: parseDeviceName(flags.device),
     listenPort,
-    endpoints: flags.endpoint.map(text => formatEndpoint(parseEndpoint(text, '--endpoint'))),
+    endpoints: parseEndpoints({ file: '--endpoint', path: '', value: flags.endpoint }),
     stateFolder: flags.state,
   }
 }

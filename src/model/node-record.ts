@@ -49,7 +49,7 @@ export function parseNodeRecord(text: string, file: string): NodeRecord {
   return {
     name: parseName(stringValue(name), placeOf(name)),
     publicKey: parseKey(publicKey),
-    endpoints: distinct(endpoints, parseRecordEndpoint),
+    endpoints: parseEndpoints(endpoints),
     prefixes: distinct(prefixes, parseRecordPrefix),
   }
 }
@@ -82,7 +82,11 @@ function parseKey(field: Field): PublicKey {
   return key
 }
 
-/** Parses an endpoint that other hosts can reach. Errors: ERR_PODWIRE_ENDPOINT, _DOCUMENT. */
+/** Parses a list of endpoints that other hosts can reach. Errors: ERR_PODWIRE_ENDPOINT, _DOCUMENT. */
+export function parseEndpoints(field: Field): string[] {
+  return distinct(field, parseRecordEndpoint)
+}
+
 function parseRecordEndpoint(field: Field): string {
   const endpoint = parseEndpoint(stringValue(field), placeOf(field))
   const { address } = endpoint

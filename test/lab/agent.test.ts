@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { cli, describe, device, Mesh, until } from './mesh.ts'
+import { cli, describe, device, Mesh, overlay, until } from './mesh.ts'
 
 /** Nothing here takes as long; a test that hangs must end. */
 const limit = { timeout: 60_000 }
@@ -195,10 +196,14 @@ test(
   limit,
   async () => {
     const before = await mesh.snapshot('d')
+    assert.match(await mesh.refusal('d', mesh.command('d', '--device', 'other0')), /ERR_PODWIRE_AGENT_RUNNING/)
+    await mesh.agent('d').end('SIGTERM')
     const otherState = ['--state', join(mesh.folder, 'state-other')]
     const broken = join(mesh.folder, 'broken')
     const full = join(mesh.folder, 'full')
-    await mesh.lab.exec('d', ['mkdir', broken, full])
+    const own = join(mesh.folder, 'own')
+    await mesh.lab.exec('d', ['mkdir', broken, full, own])
+    writeFileSync(join(own, 'network.json'), '{ "name": "x", "range": ["2001:db8::/48"] }')
     writeFileSync(join(broken, 'network.json'), '{ "name": "x", "range": ["10.0.0.0/33"] }')
     writeFileSync(join(full, 'network.json'), '{ "name": "x", "range": ["10.1.0.0/24"] }')
     await mesh.lab.exec('d', ['ip', 'tuntap', 'add', 'foreign', 'mode', 'tun'])
@@ -212,7 +217,10 @@ test(
       ['same name', command(...otherState, '--name', 'a'), /name "a" is in use: .*ERR_PODWIRE_NODE_NAME_TAKEN/s],
       ['bad name', command('--name', 'a b'), /--name.*ERR_PODWIRE_NAME/s],
       ['no endpoint', command('--endpoint', 'here:1'), /--endpoint.*ERR_PODWIRE_ENDPOINT/s],
+      ['loopback', command('--endpoint', '127.0.0.1:1'), /--endpoint.*loopback.*ERR_PODWIRE_DOCUMENT/s],
+      ['overlay', command('--endpoint', '10.99.3.1:1'), /--endpoint.*the network's own range.*ERR_PODWIRE_ENDPOINT/s],
       ['no port', command('--listen-port', '0'), /ERR_PODWIRE_USAGE/],
+      ['own range', command('--store', `file:${own}`), /2001:db8::4\/64, .* on wan: .*ERR_PODWIRE_RANGE_IN_USE/s],
       ['device pw0', command('--device', 'pw0'), /--device.*ERR_PODWIRE_NAME/s],
       [
         'foreign link',
@@ -263,4 +271,48 @@ test('plan: a dry run says what the agent would do, and does nothing', limit, as
   assert.equal(json.desired.device.peers.length, 4)
   assert.ok(!existsSync(join(mesh.folder, 'state-e')) && !existsSync(recordFile('e')))
   assert.equal((await mesh.lab.exec('e', ['nft', 'list', 'ruleset'])).stdout, '')
+})
+
+/** Takes from a host what keeps it closed, and waits until the agent has put it back. */
+async function assertClosedAgain(host: string): Promise<void> {
+  await mesh.lab.exec(host, ['nft', 'flush', 'ruleset'])
+  for (const range of overlay) await mesh.lab.exec(host, ['ip', 'route', 'delete', 'unreachable', range])
+  await until(`${host} is closed again`, async () => {
+    const routes = await Promise.all(
+      ['-4', '-6'].map(async family => (await mesh.lab.exec(host, ['ip', family, 'route'])).stdout),
+    )
+    const closed = overlay.every(range => routes.join().includes(`unreachable ${range} `))
+    const rules = await mesh.lab.exec(host, ['nft', 'list', 'table', 'inet', 'podwire']).catch(() => undefined)
+    return (closed && rules?.stdout.includes('10.99.0.0/16')) || undefined
+  })
+}
+
+test('agent: a store that takes no claim does not keep it from closing the host', limit, async () => {
+  const [prefix = ''] = mesh.prefixes('a')
+  const claimFile = (text: string) => join(mesh.storeFolder, 'claims', `${text.replace('/', '_')}.json`)
+  writeFileSync(claimFile('10.99.0.0/16'), JSON.stringify({ prefix: '10.99.0.0/16', node: 'z', sinceMs: Date.now() }))
+  rmSync(claimFile(prefix))
+  await until('a fails', () => mesh.agent('a').lines.find(line => line['code'] === 'ERR_PODWIRE_RANGE_EXHAUSTED'))
+  await assertClosedAgain('a')
+  rmSync(claimFile('10.99.0.0/16'))
+  await until('a has its claim', () => existsSync(claimFile(prefix)) || undefined)
+  for (const address of mesh.boxAddresses('b')) await mesh.ping('a/box', address)
+})
+
+test('agent: a device that cannot be started does not keep it from closing the host', limit, async () => {
+  const agent = mesh.agent('a')
+  agent.child.kill('SIGSTOP')
+  const pid = await mesh.devicePid('a')
+  process.kill(pid, 'SIGKILL')
+  const hold = `require('dgram').createSocket('udp4').bind(51820, () => console.log('held'))`
+  await until('the port is free', async () => (await mesh.lab.exec('a', ['ss', '-Hlun'])).stdout === '' || undefined)
+  const holder = mesh.lab.spawn('a', [process.execPath, '-e', hold], { stdio: ['ignore', 'pipe', 'inherit'] })
+  assert.ok(holder.stdout)
+  await once(holder.stdout, 'data')
+  const from = agent.lines.length
+  agent.child.kill('SIGCONT')
+  await until('a fails', () => agent.lines.slice(from).find(line => line['code'] === 'ERR_PODWIRE_PORT_IN_USE'))
+  await assertClosedAgain('a')
+  holder.kill()
+  for (const address of mesh.boxAddresses('b')) await mesh.ping('a/box', address)
 })
