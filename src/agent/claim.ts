@@ -6,11 +6,12 @@ import { containsCidr, overlapsCidr, parsePrefix } from '../base/cidr.ts'
 import { podwireError } from '../base/errors.ts'
 import type { NetworkConfig } from '../model/network-config.ts'
 import type { Claim } from '../model/node-record.ts'
+import { olderClaim } from '../plan/admit.ts'
 import { choosePrefix } from '../plan/choose-prefix.ts'
 import type { Store } from '../store/store.ts'
 
 export interface Claiming {
-  readonly store: Store
+  readonly store: Pick<Store, 'listClaims' | 'claim' | 'release'>
   readonly network: NetworkConfig
   /** Name of this node. */
   readonly node: string
@@ -32,12 +33,12 @@ async function claimOne(rangeText: string, { store, network, node, inUse = [] }:
   const inRange = (text: string) => containsCidr(range, parsePrefix(text, 'claim'))
   // Taken by someone whose claim cannot be read.
   const refused: string[] = []
+  let isNew = false
   for (;;) {
     const claims = await store.listClaims()
     const mine = claims.find(claim => claim.node === node && inRange(claim.prefix))
     if (mine !== undefined) {
-      if (!claims.some(other => holdsAgainst(other, mine))) return mine.prefix
-      // Two claimed at once under different lengths. Both may give way; neither may stay by mistake.
+      if (!claims.some(other => holdsAgainst(other, mine, isNew))) return mine.prefix
       await store.release(mine)
       await delay(Math.random() * 100)
       continue
@@ -49,12 +50,18 @@ async function claimOne(rangeText: string, { store, network, node, inUse = [] }:
       throw podwireError('ERR_PODWIRE_RANGE_EXHAUSTED', { length, range: rangeText, claimed: taken.length })
     }
     // Whether it was got or not, the claims are listed again: they say who has what.
-    if (!(await store.claim({ prefix, node, sinceMs: Date.now() }))) refused.push(prefix)
+    isNew = await store.claim({ prefix, node, sinceMs: Date.now() })
+    if (!isNew) refused.push(prefix)
   }
 }
 
-function holdsAgainst(other: Claim, mine: Claim): boolean {
-  return other.node !== mine.node && overlap(other.prefix, mine.prefix)
+/**
+ * Two may claim at once what overlaps, under different lengths: one that was just made gives way to any, so that both may
+ * give way, and neither stays by mistake. One that was found stays unless the other is older, as every other node sees it.
+ */
+function holdsAgainst(other: Claim, mine: Claim, isNew: boolean): boolean {
+  if (other.node === mine.node || !overlap(other.prefix, mine.prefix)) return false
+  return isNew || olderClaim(other, mine) < 0
 }
 
 function overlap(a: string, b: string): boolean {

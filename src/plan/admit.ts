@@ -16,7 +16,7 @@ export interface RecordProblem {
 export function admitClaims(view: Pick<NetworkView, 'network' | 'claims'>): Claim[] {
   const range = view.network.range.map(text => parsePrefix(text, 'range'))
   const held: { claim: Claim; prefix: Cidr }[] = []
-  for (const claim of [...view.claims.values()].sort(older)) {
+  for (const claim of [...view.claims.values()].sort(olderClaim)) {
     const prefix = parsePrefix(claim.prefix, claim.node)
     if (!range.some(outer => containsCidr(outer, prefix))) continue
     if (!held.some(other => overlapsCidr(other.prefix, prefix))) held.push({ claim, prefix })
@@ -24,7 +24,8 @@ export function admitClaims(view: Pick<NetworkView, 'network' | 'claims'>): Clai
   return held.map(({ claim }) => claim)
 }
 
-function older(a: Claim, b: Claim): number {
+/** Orders claims by age, for `sort`. */
+export function olderClaim(a: Claim, b: Claim): number {
   return a.sinceMs - b.sinceMs || (a.prefix < b.prefix ? -1 : 1)
 }
 

@@ -149,6 +149,20 @@ export function testStore(form: string, { open }: Form): void {
     assert.deepEqual(await claimPrefixes({ store: await reopen(), network: testNetwork, node: 'a' }), a)
   })
 
+  test(`${form} store: a node that starts again keeps its claim against a younger one, and not against an older`, async () => {
+    for (const [sinceMs, kept] of [
+      [2, true],
+      [0, false],
+    ] as const) {
+      await using opened = await open()
+      const { store } = opened
+      await store.claim({ prefix: '10.99.4.0/24', node: 'a', sinceMs: 1 })
+      await store.claim({ prefix: '10.99.4.0/23', node: 'b', sinceMs })
+      const [prefix] = await claimPrefixes({ store, network: testNetwork, node: 'a' })
+      assert.equal(prefix === '10.99.4.0/24', kept, `against a claim of ${sinceMs}`)
+    }
+  })
+
   test(`${form} store: a node whose claims were lost gets the prefixes it uses, unless another has them`, async () => {
     await using opened = await open()
     const { store } = opened
