@@ -94,8 +94,11 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   log.info({}, 'stopped; the device, its routes and rules stay as they are, and traffic goes on')
 }
 
-/** Refuses a name that the store holds with another key. */
-async function requireName({ store, name }: AgentOptions, ours: PublicKey): Promise<void> {
+/** Refuses a name that the store holds with another key. Errors: ERR_PODWIRE_NODE_NAME_TAKEN, ERR_PODWIRE_STORE. */
+export async function requireName(
+  { store, name }: Pick<AgentOptions, 'store' | 'name'>,
+  ours: PublicKey,
+): Promise<void> {
   const holder = await store.readNode(name)
   if (holder === undefined || holder.publicKey === ours) return
   const record = `of node ${name} in ${store.address}`

@@ -1,21 +1,23 @@
 // What the agent would do on this host, with nothing done: the same view, plan and difference, and no apply.
 
-import { parsePrefix } from '../base/cidr.ts'
+import { podwireError } from '../base/errors.ts'
 import type { PublicKey } from '../base/key.ts'
 import type { Change } from '../model/host-change.ts'
 import type { HostState } from '../model/host-state.ts'
-import type { NetworkView } from '../model/node-record.ts'
-import { admitClaims, type RecordProblem } from '../plan/admit.ts'
-import { choosePrefix } from '../plan/choose-prefix.ts'
+import { type Claim, formatNodeRecord, type NetworkView } from '../model/node-record.ts'
+import type { RecordProblem } from '../plan/admit.ts'
 import { differenceOf } from '../plan/difference.ts'
 import { planHost } from '../plan/plan.ts'
 import type { Store } from '../store/store.ts'
 import { observeHost } from '../system/observe.ts'
 import { readKey } from '../system/secrets.ts'
+import { previewForwarding } from '../system/sysctl.ts'
 import { generatePrivateKey, publicKeyOf } from '../wireguard/keys.ts'
-import { type AgentOptions, keyFile, openHost } from './agent.ts'
+import { type AgentOptions, keyFile, openHost, requireName } from './agent.ts'
 import { observeBareHost } from './bare-host.ts'
-import { observeSelf } from './self.ts'
+import { type Claiming, claimPrefixes } from './claim.ts'
+import { findDevice, requireRoom } from './device-process.ts'
+import { observePrefixes, observeSelf, requireOutside } from './self.ts'
 import { View } from './view.ts'
 
 export interface Preview {
@@ -28,21 +30,29 @@ export interface Preview {
   readonly unreadable: readonly string[]
 }
 
-/** Errors: those of the agent's first round. */
+/** Errors: those with which the agent would not start. */
 export async function previewHost(options: Omit<AgentOptions, 'log' | 'deviceCommand'>): Promise<Preview> {
-  const { store, name, device, stateFolder } = options
+  const { store, name, device, listenPort, endpoints, stateFolder } = options
   const { view, unreadable } = await readView(store)
+  const { network } = view
   const host = openHost(device)
   try {
-    const first: string[] = []
     const key = await readKey(keyFile(stateFolder))
-    if (key === undefined) first.push(`key: make one in ${keyFile(stateFolder)}`)
     const publicKey: PublicKey = publicKeyOf(key ?? generatePrivateKey())
-    const prefixes = view.network.range.flatMap(range => prefixOf(range, name, view, first))
-    const state = await host.device.get().catch(() => undefined)
+    await requireName(options, publicKey)
+    await requireRoom(host, listenPort)
+    requireOutside(network, options, host.links)
+    const first = key === undefined ? [`key: make one in ${keyFile(stateFolder)}`] : []
+    const inUse = observePrefixes(host.links, device, network)
+    const prefixes = await claimPrefixes({ store: rehearsed(store, first), network, node: name, inUse })
+    const state = await findDevice(host)
     if (state === undefined) first.push(`device: start ${device}`)
     else if (state.privateKey === undefined || publicKeyOf(state.privateKey) !== publicKey)
       first.push('device: set our key')
+    first.push(...(await previewForwarding(device)).map(setting => `kernel setting: ${setting}`))
+    const record = formatNodeRecord({ name, publicKey, endpoints, prefixes })
+    const known = view.nodes.get(name)
+    if (known === undefined || formatNodeRecord(known) !== record) first.push(`record: write that of ${name}`)
     const observed = state === undefined ? await observeBareHost(host) : await observeHost(host)
     const self = observeSelf(options, { publicKey, prefixes, view, links: host.links })
     const { host: desired, problems } = planHost(view, self)
@@ -57,27 +67,38 @@ async function readView(store: Store): Promise<{ view: NetworkView; unreadable: 
   const view = new View(await store.readNetwork())
   const unreadable: string[] = []
   const ending = new AbortController()
-  await new Promise<void>(resolve => {
-    store.watch(event => {
-      view.take(event)
-      if (event.kind === 'problem') unreadable.push(event.reason)
-      if (event.kind === 'inSync') resolve()
-    }, ending.signal)
-  })
-  ending.abort()
+  try {
+    await new Promise<void>((resolve, reject) => {
+      store.watch(event => {
+        view.take(event)
+        if (event.kind === 'problem') unreadable.push(event.reason)
+        if (event.kind === 'inSync') resolve()
+        if (event.kind !== 'lost') return
+        reject(podwireError('ERR_PODWIRE_STORE', { store: store.address, what: 'reading it', reason: event.reason }))
+      }, ending.signal)
+    })
+  } finally {
+    ending.abort()
+  }
   return { view: view.seen ?? { network: await store.readNetwork(), nodes: new Map(), claims: new Map() }, unreadable }
 }
 
-/** The prefix that this node has in a range, or would claim. */
-function prefixOf(rangeText: string, name: string, view: NetworkView, first: string[]): string[] {
-  const range = parsePrefix(rangeText, 'range')
-  const { family } = range
-  const ofFamily = (text: string) => parsePrefix(text, 'claim').family === family
-  const mine = admitClaims(view).find(({ node, prefix }) => node === name && ofFamily(prefix))
-  if (mine !== undefined) return [mine.prefix]
-  const { ipv4, ipv6 } = view.network.nodePrefixLength
-  const chosen = choosePrefix(range, (family === 4 ? ipv4 : ipv6) ?? range.length, [...view.claims.keys()])
-  if (chosen === undefined) return []
-  first.push(`claim: ${chosen}`)
-  return [chosen]
+/** The store, but claims are only made and given up here, and said. */
+function rehearsed(store: Store, said: string[]): Claiming['store'] {
+  let claims: Promise<Claim[]> | undefined
+  const list = () => {
+    claims ??= store.listClaims()
+    return claims
+  }
+  return {
+    listClaims: async () => [...(await list())],
+    async claim(claim) {
+      said.push(`claim: ${claim.prefix}`)
+      return (await list()).push(claim) > 0
+    },
+    async release({ prefix, node }) {
+      said.push(`claim: give up ${prefix}`)
+      claims = list().then(all => all.filter(claim => claim.prefix !== prefix || claim.node !== node))
+    },
+  }
 }

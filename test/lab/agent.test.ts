@@ -264,13 +264,24 @@ test('plan: a dry run says what the agent would do, and does nothing', limit, as
   assert.equal(await plan('a'), 'Nothing: this host is as it should be.\n')
   await mesh.lab.addHost('e', describe('e'))
   const text = await plan('e')
-  for (const line of [/^key: make one/m, /^claim: 10\.99\.\d\.0\/24$/m, /^device: start podwire0$/m, /^peer: add /m]) {
+  for (const line of [
+    /^key: make one/m,
+    /^claim: 10\.99\.\d\.0\/24$/m,
+    /^device: start podwire0$/m,
+    /^kernel setting: ipv6\/conf\/all\/forwarding=1$/m,
+    /^record: write that of e$/m,
+    /^peer: add /m,
+  ]) {
     assert.match(text, line)
   }
   const json = JSON.parse(await plan('e', '--json'))
   assert.equal(json.desired.device.peers.length, 4)
   assert.ok(!existsSync(join(mesh.folder, 'state-e')) && !existsSync(recordFile('e')))
   assert.equal((await mesh.lab.exec('e', ['nft', 'list', 'ruleset'])).stdout, '')
+  const settings = ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding']
+  assert.equal((await mesh.lab.exec('e', ['sysctl', '-n', ...settings])).stdout, '0\n0\n')
+  await assert.rejects(plan('e', '--name', 'a'), /ERR_PODWIRE_NODE_NAME_TAKEN/)
+  await assert.rejects(plan('a', '--device', 'other0'), /ERR_PODWIRE_PORT_IN_USE/)
 })
 
 /** Takes from a host what keeps it closed, and waits until the agent has put it back. */
