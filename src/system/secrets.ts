@@ -1,11 +1,15 @@
 // Private keys on disk: one line of base64, as `wg genkey` writes it, in a file that only its owner can read.
 
 import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
 import { link, mkdir, open, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { podwireError, reasonOf } from '../base/errors.ts'
 import { parseSecretKey } from '../base/key.ts'
 import type { Secret } from '../base/secret.ts'
+
+/** A key is 44 characters and the end of its line. */
+const maxFileBytes = 1024
 
 /**
  * The key in `file`; if there is none, `generate` makes one, and it is written. Of several processes that start at
@@ -37,13 +41,18 @@ function lost(file: string): never {
 
 /** Undefined if there is no such file. */
 async function readFile(file: string): Promise<Secret | undefined> {
-  const handle = await open(file, 'r').catch(error => {
+  // Without waiting: what is no file has no key, and may never answer.
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch(error => {
     if (error.code === 'ENOENT') return undefined
     throw error
   })
   if (handle === undefined) return undefined
   try {
-    const mode = (await handle.stat()).mode & 0o777
+    const stats = await handle.stat()
+    if (!stats.isFile() || stats.size > maxFileBytes) {
+      throw podwireError('ERR_PODWIRE_KEY', { where: file, reason: 'it is not a file of one line' })
+    }
+    const mode = stats.mode & 0o777
     if ((mode & 0o077) !== 0) {
       throw podwireError('ERR_PODWIRE_KEY_EXPOSED', { file, mode: mode.toString(8).padStart(4, '0') })
     }

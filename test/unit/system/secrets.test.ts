@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
 import { PodwireError } from '../../../src/base/errors.ts'
+import { exec } from '../../../src/base/exec.ts'
 import { Secret } from '../../../src/base/secret.ts'
 import { readOrCreateKey } from '../../../src/system/secrets.ts'
 
@@ -68,6 +69,17 @@ test('key file: what is not a key is refused by its path, unchanged and unsaid',
         return true
       })
       assert.equal(readFileSync(file, 'utf8'), text)
+    }
+  }))
+
+test('key file: a pipe or a file that is far too large is refused, and not waited for', () =>
+  withFolder(async folder => {
+    const pipe = join(folder, 'pipe.key')
+    await exec(['mkfifo', '-m', '600', pipe])
+    const large = join(folder, 'large.key')
+    writeFileSync(large, Buffer.alloc(1 << 20, 'A'), { mode: 0o600 })
+    for (const file of [pipe, large]) {
+      await assert.rejects(readOrCreateKey(file, never), { code: 'ERR_PODWIRE_KEY', message: /not a file of one line/ })
     }
   }))
 
