@@ -4,7 +4,8 @@
 //
 // The socket file is the handle by which others end the device: when it is removed, `onRemoved` is called.
 
-import { lstatSync, mkdirSync, renameSync, rmSync, watch } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { linkSync, lstatSync, mkdirSync, rmSync, watch } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { PodwireError, podwireError, reasonOf } from '../base/errors.ts'
@@ -41,12 +42,19 @@ export async function claimSocket(nameOrPath: string): Promise<void> {
   const file = socketPath(nameOrPath)
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o755 })
-    if (lstatSync(file, { throwIfNoEntry: false }) === undefined) return
+    const found = identityOf(file)
+    if (found === undefined) return
     if (await answers(file)) throw podwireError('ERR_PODWIRE_NAME_IN_USE', { name: nameOrPath })
-    rmSync(file)
+    if (identityOf(file) === found) rmSync(file) // else another claimed it meanwhile, and `serveUapi` finds out
   } catch (error) {
     throw socketError(file, error)
   }
+}
+
+/** Tells a file from another that took its place, also where the number of the inode is used again. */
+function identityOf(file: string): string | undefined {
+  const stat = lstatSync(file, { bigint: true, throwIfNoEntry: false })
+  return stat && `${stat.ino} ${stat.birthtimeNs}`
 }
 
 /** Whether someone listens on a socket; it does not if its process is gone. Throws what else connecting says. */
@@ -84,10 +92,10 @@ export async function serveUapi(options: UapiServerOptions): Promise<UapiServer>
       socket.destroy()
     })
   })
-  await listen(server, file, options.fd)
+  await listen(server, options)
 
-  const inode = lstatSync(file, { throwIfNoEntry: false })?.ino
-  const isOurs = () => inode !== undefined && lstatSync(file, { throwIfNoEntry: false })?.ino === inode
+  const own = identityOf(file)
+  const isOurs = () => own !== undefined && identityOf(file) === own
   const watcher = isOurs() ? watch(file) : undefined
   watcher?.on('change', () => {
     if (!isOurs()) options.onRemoved()
@@ -103,17 +111,26 @@ export async function serveUapi(options: UapiServerOptions): Promise<UapiServer>
 }
 
 /**
- * Listens under a name beside and moves it into place: it is there only when it answers, and closing, by which libuv
- * removes the name that it bound, cannot remove the socket of another that came after us.
+ * Listens under a name beside and links it into place: it is there only when it answers, whoever comes second finds the place
+ * taken, and closing, by which libuv removes the name that it bound, cannot remove the socket of another that came after us.
  */
-function listen(server: Server, file: string, fd: number | undefined): Promise<void> {
-  const bound = `${file}.${process.pid}`
+function listen(server: Server, { nameOrPath, fd }: UapiServerOptions): Promise<void> {
+  const file = socketPath(nameOrPath)
+  const bound = `${file}.${randomBytes(4).toString('hex')}`
   return new Promise((resolve, reject) => {
     server.once('error', error => reject(socketError(file, error)))
     const before = process.umask(0o177) // binding happens within listen(), before it returns
     server.listen(fd === undefined ? { path: bound } : { fd }, () => {
-      if (fd === undefined) renameSync(bound, file)
-      resolve()
+      try {
+        if (fd === undefined) linkSync(bound, file)
+        resolve()
+      } catch (error) {
+        server.close()
+        const taken = (error as NodeJS.ErrnoException).code === 'EEXIST'
+        reject(taken ? podwireError('ERR_PODWIRE_NAME_IN_USE', { name: nameOrPath }) : socketError(file, error))
+      } finally {
+        rmSync(bound, { force: true })
+      }
     })
     process.umask(before)
   })

@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createConnection, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { after, test } from 'node:test'
 import { podwireError } from '../../../src/base/errors.ts'
 import { formatPublicKey } from '../../../src/base/key.ts'
@@ -105,6 +105,27 @@ test('uapi socket: one in use is refused, and goes on; a stale one and a stray f
   const again = await serve(rememberingDevice(), file)
   assert.equal((await connectUapi(file).get()).listenPort, 51820)
   again.server.close()
+})
+
+test('uapi socket: of two that claim a path at once one serves it, and the other is told', async () => {
+  for (const stale of [false, true]) {
+    const file = freshPath()
+    if (stale) writeFileSync(file, '')
+    const served = await Promise.allSettled([
+      serve(rememberingDevice(), file),
+      serve(rememberingDevice(), file),
+      serve(rememberingDevice(), file),
+    ])
+    const winners = served.flatMap(outcome => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+    const codes = served.flatMap(outcome => (outcome.status === 'rejected' ? [outcome.reason.code] : []))
+    assert.deepEqual(codes, ['ERR_PODWIRE_NAME_IN_USE', 'ERR_PODWIRE_NAME_IN_USE'])
+    assert.equal((await connectUapi(file).get()).listenPort, 51820)
+    for (const { server } of winners) server.close()
+    assert.deepEqual(
+      readdirSync(folder).filter(name => name.startsWith(basename(file))),
+      [],
+    )
+  }
 })
 
 test('uapi socket: its removal is noticed, and the file of another that took its place is left alone', async () => {
