@@ -5,7 +5,7 @@
 //   podwire device -f IF  the device itself, until it ends
 
 import { spawn } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { fstatSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { realClock } from '../base/clock.ts'
 import { type ErrorCode, PodwireError, podwireError, reasonOf } from '../base/errors.ts'
@@ -119,10 +119,19 @@ async function openDevice(wanted: string): Promise<void> {
 function descriptor(variable: string): number | undefined {
   const text = process.env[variable]
   if (!text) return undefined
-  if (!/^\d{1,9}$/.test(text)) {
-    throw podwireError('ERR_PODWIRE_USAGE', { what: `${variable} is not a file descriptor`, command: 'device' })
+  if (!/^\d{1,9}$/.test(text) || !isOpen(Number(text))) {
+    throw podwireError('ERR_PODWIRE_USAGE', { what: `${variable} is not an open file descriptor`, command: 'device' })
   }
   return Number(text)
+}
+
+function isOpen(fd: number): boolean {
+  try {
+    fstatSync(fd)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Plain lines on standard output, as wireguard-go's; LOG_LEVEL says which. */

@@ -209,7 +209,9 @@ test('device: a port in use is refused to wg, whether the link is up or down, an
 /** Runs `podwire device …` to its end in a host. */
 async function podwireDevice(lab: Lab, args: string[], wrapper: string[] = [], env: NodeJS.ProcessEnv = {}) {
   const [tool, ...rest] = lab.command('a', [...wrapper, process.execPath, cli, 'device', ...args])
-  const options = { encoding: 'utf8' as const, timeout: 20_000, env: { ...process.env, ...env } }
+  // Returns when all pipes are closed, the fourth too: a daemon must not hold what its parent happened to have open.
+  const stdio: ('ignore' | 'pipe')[] = ['ignore', 'pipe', 'pipe', 'pipe']
+  const options = { encoding: 'utf8' as const, timeout: 20_000, env: { ...process.env, ...env }, stdio }
   const { status, stdout, stderr } = spawnSync(tool, rest, options)
   return { status, stdout, stderr }
 }
@@ -245,6 +247,8 @@ test('device: what it refuses to start with, as a coded error with what to do', 
       [['-f', '..'], 2, 'ERR_PODWIRE_NAME'],
       [['wg 0'], 2, 'ERR_PODWIRE_NAME'],
       [['wg0'], 2, 'ERR_PODWIRE_USAGE', [], { WG_TUN_FD: 'x' }],
+      [['wg0'], 2, 'ERR_PODWIRE_USAGE', [], { WG_TUN_FD: '77' }],
+      [['-f', 'wg0'], 2, 'ERR_PODWIRE_USAGE', [], { WG_UAPI_FD: '77' }],
       [['wg0'], 3, 'ERR_PODWIRE_NEEDS_ROOT', asNobody],
       [['-f', 'wg0'], 3, 'ERR_PODWIRE_NEEDS_ROOT', asNobody],
       [['wg0'], 3, 'ERR_PODWIRE_NO_TUN', privateMounts],

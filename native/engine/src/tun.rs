@@ -51,8 +51,8 @@ impl Tun {
             || flags & libc::IFF_NO_PI == 0
             || flags & libc::IFF_VNET_HDR != 0
         {
-            return Err(Error::Invalid(
-                "the descriptor is not of a TUN with IFF_NO_PI and without IFF_VNET_HDR",
+            return Err(system(format!("the TUN descriptor {descriptor}"))(
+                io::Error::other("it needs IFF_TUN and IFF_NO_PI, and must not have IFF_VNET_HDR"),
             ));
         }
         Self::ready(file, name, mtu_bytes)
