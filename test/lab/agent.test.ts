@@ -104,7 +104,7 @@ test('agent: a record that changes changes its one peer; one that goes takes its
   await mesh.lab.exec('d', ['ip', 'link', 'delete', device]) // ends its sessions: a working endpoint would stay
   await mesh.startAgent('d', '--endpoint', '[2001:db8::4]:51820')
   await until('a has read it', () =>
-    mesh.agent('a').lines.find(line => line.msg === 'record changed' && line['node'] === 'd'),
+    mesh.agent('a').lines.find(line => line.msg === 'record changed' && line.node === 'd'),
   )
   // From d, which has no session any more; a would send into its old one for 15 s.
   await mesh.ping('d/box', mesh.boxAddresses('a')[0] ?? '')
@@ -133,10 +133,10 @@ test('agent: hostile and broken records are left out with their reasons, and all
   for (const [prefixes, reason] of cases) {
     writeFileSync(`${recordFile('evil')}.new`, JSON.stringify({ ...hostile, prefixes }))
     renameSync(`${recordFile('evil')}.new`, recordFile('evil'))
-    await until(`a refuses ${prefixes}`, () => mesh.agent('a').lines.find(line => reason.test(String(line['reason']))))
+    await until(`a refuses ${prefixes}`, () => mesh.agent('a').lines.find(line => reason.test(String(line.reason))))
   }
   writeFileSync(recordFile('evil'), '{"name": "evil"')
-  await until('a cannot read it', () => mesh.agent('a').lines.find(line => /not JSON/.test(String(line['reason']))))
+  await until('a cannot read it', () => mesh.agent('a').lines.find(line => /not JSON/.test(String(line.reason))))
   rmSync(recordFile('evil'))
   assert.deepEqual(await mesh.snapshot('a'), before)
 })
@@ -248,7 +248,7 @@ test(
     ]
     for (const [name, args, said, wrap] of cases) {
       assert.match(await mesh.refusal('d', args, wrap), said, name)
-      assert.deepEqual((await mesh.snapshot('d'))['peers'], before['peers'], name)
+      assert.deepEqual((await mesh.snapshot('d')).peers, before.peers, name)
     }
     const { stdout } = await mesh.lab.exec('d', ['ip', '-o', 'link'])
     assert.ok(!stdout.includes('other0'))
@@ -303,7 +303,7 @@ test('agent: a store that takes no claim does not keep it from closing the host'
   const claimFile = (text: string) => join(mesh.storeFolder, 'claims', `${text.replace('/', '_')}.json`)
   writeFileSync(claimFile('10.99.0.0/16'), JSON.stringify({ prefix: '10.99.0.0/16', node: 'z', sinceMs: Date.now() }))
   rmSync(claimFile(prefix))
-  await until('a fails', () => mesh.agent('a').lines.find(line => line['code'] === 'ERR_PODWIRE_RANGE_EXHAUSTED'))
+  await until('a fails', () => mesh.agent('a').lines.find(line => line.code === 'ERR_PODWIRE_RANGE_EXHAUSTED'))
   await assertClosedAgain('a')
   rmSync(claimFile('10.99.0.0/16'))
   await until('a has its claim', () => existsSync(claimFile(prefix)) || undefined)
@@ -322,7 +322,7 @@ test('agent: a device that cannot be started does not keep it from closing the h
   await once(holder.stdout, 'data')
   const from = agent.lines.length
   agent.child.kill('SIGCONT')
-  await until('a fails', () => agent.lines.slice(from).find(line => line['code'] === 'ERR_PODWIRE_PORT_IN_USE'))
+  await until('a fails', () => agent.lines.slice(from).find(line => line.code === 'ERR_PODWIRE_PORT_IN_USE'))
   await assertClosedAgain('a')
   holder.kill()
   for (const address of mesh.boxAddresses('b')) await mesh.ping('a/box', address)
