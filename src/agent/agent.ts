@@ -13,7 +13,7 @@ import type { Log } from '../base/log.ts'
 import type { Secret } from '../base/secret.ts'
 import type { NetworkConfig } from '../model/network-config.ts'
 import { formatNodeRecord, type NetworkView, type NodeRecord } from '../model/node-record.ts'
-import { openLinks, watchLinks } from '../native/link.ts'
+import { openLinks, watchHost } from '../native/link.ts'
 import { admitClaims } from '../plan/admit.ts'
 import { describeChange } from '../plan/describe-change.ts'
 import { differenceOf } from '../plan/difference.ts'
@@ -141,7 +141,7 @@ class Agent {
     // Ends the store's watch too when the first round fails.
     const ending = new AbortController()
     signal.addEventListener('abort', () => ending.abort())
-    const unwatch = watchLinks(() => this.#reconciler.ask())
+    const unwatch = watchHost(() => this.#reconciler.ask())
     try {
       store.watch(event => this.#take(event), ending.signal)
       await firstSync

@@ -64,7 +64,7 @@ export interface Links {
 
 interface LinkAddon {
   readonly Links: new (namespacePath?: string) => Omit<Links, 'routeTo'> & { routeTo(address: string): PathInfo | null }
-  watchLinks(onChange: () => void, namespacePath?: string): { close(): void }
+  watchHost(onChange: () => void, namespacePath?: string): { close(): void }
   bootTimeMs(): number
 }
 
@@ -91,11 +91,11 @@ export function openLinks(namespacePath?: string): Links {
 }
 
 /**
- * Calls `onChange` after each burst of changes to links, addresses and routes, podwire's own included: what changed is
- * to be observed. Does not keep the process alive. The returned function ends it. Error: ERR_PODWIRE_SYSTEM.
+ * Calls `onChange` after each burst of changes to links, addresses, routes and nftables' table `podwire`, those that
+ * podwire makes included: what changed is to be observed. Does not keep the process alive. The returned function ends it. Error: ERR_PODWIRE_SYSTEM.
  */
-export function watchLinks(onChange: () => void, namespacePath?: string): () => void {
-  const watch = callAddon(() => loadAddon<LinkAddon>().watchLinks(onChange, namespacePath))
+export function watchHost(onChange: () => void, namespacePath?: string): () => void {
+  const watch = callAddon(() => loadAddon<LinkAddon>().watchHost(onChange, namespacePath))
   return () => watch.close()
 }
 

@@ -159,6 +159,18 @@ test('agent: what is changed by hand is put right', limit, async () => {
   }
 })
 
+test(
+  'agent: its table is put back when someone flushes it, and not only at the round of each minute',
+  limit,
+  async () => {
+    await mesh.lab.exec('a', ['nft', 'flush', 'ruleset'])
+    await until('the table is back', async () => {
+      const { stdout } = await mesh.lab.exec('a', ['nft', 'list', 'ruleset'])
+      return stdout.includes('chain leaving') || undefined
+    })
+  },
+)
+
 /** Routes in an order that does not depend on when each was made. */
 function sorted(snapshot: Record<string, unknown>): unknown {
   return Object.values(snapshot).map(value =>

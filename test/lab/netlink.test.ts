@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { Links, RouteInfo } from '../../src/native/link.ts'
-import { openLinks, watchLinks } from '../../src/native/link.ts'
+import { openLinks, watchHost } from '../../src/native/link.ts'
 import { type Scratch, until, withScratch } from './scratch.ts'
 
 interface IpLink {
@@ -227,10 +227,10 @@ test('netlink: without rights a change says that it needs root', () =>
     assert.match(stdout, /^ERR_PODWIRE_NEEDS_ROOT changing the link lo needs root/)
   }))
 
-test('netlink: a watch tells of links, addresses and routes, ends when told, and keeps no process alive', () =>
+test('netlink: a watch tells of links, addresses, routes and our table, ends when told, and keeps no process alive', () =>
   withScratch(['a'], async ({ a }) => {
     let calls = 0
-    const stop = watchLinks(() => calls++, a.path)
+    const stop = watchHost(() => calls++, a.path)
     const steps = [
       'link add d0 type veth peer name d1',
       'link set d0 up',
@@ -243,9 +243,20 @@ test('netlink: a watch tells of links, addresses and routes, ends when told, and
       await a.ip(step)
       await until(`told of ${step}`, () => calls > before)
     }
+    for (const step of ['add table inet podwire', 'add chain inet podwire c', 'flush ruleset']) {
+      const before = calls
+      await a.run(`nft ${step}`)
+      await until(`told of nft ${step}`, () => calls > before)
+    }
+    const before = calls
+    await a.run('nft add table inet other')
+    await a.run('nft add chain inet other c')
+    await a.run('nft add table inet podwire')
+    await until('told of our table', () => calls > before)
+    assert.equal(calls, before + 1, 'a table of others is not told of')
     stop()
     const url = new URL('../../src/native/link.js', import.meta.url)
-    const script = `import { watchLinks } from '${fileURLToPath(url)}'; watchLinks(() => {}); console.log('watching')`
+    const script = `import { watchHost } from '${fileURLToPath(url)}'; watchHost(() => {}); console.log('watching')`
     const { stdout, status } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
       encoding: 'utf8',
       timeout: 10_000,

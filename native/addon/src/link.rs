@@ -196,25 +196,26 @@ impl Links {
 }
 
 #[napi]
-pub struct LinkWatch {
+pub struct HostWatch {
     watch: Option<netlink::Watch>,
 }
 
 #[napi]
-impl LinkWatch {
+impl HostWatch {
     #[napi]
     pub fn close(&mut self) {
         self.watch = None;
     }
 }
 
-/// Calls `on_change` after each burst of changes to links, addresses and routes; does not keep Node.js alive.
+/// Calls `on_change` after each burst of changes to links, addresses, routes and the table `podwire` of nftables; does
+/// not keep Node.js alive.
 #[napi]
-pub fn watch_links(
+pub fn watch_host(
     on_change: Function<'_, (), ()>,
     namespace_path: Option<String>,
-) -> Result<LinkWatch> {
-    let failed = |cause: napi::Error| system("watching the links", &cause.reason);
+) -> Result<HostWatch> {
+    let failed = |cause: napi::Error| system("watching the host", &cause.reason);
     // One call in the queue is enough: the listener looks at the whole state.
     let builder = on_change
         .build_threadsafe_function()
@@ -225,7 +226,7 @@ pub fn watch_links(
         tell.call((), ThreadsafeFunctionCallMode::NonBlocking);
     };
     let watch = netlink::watch(namespace_path.as_deref().map(Path::new), told).map_err(error)?;
-    Ok(LinkWatch { watch: Some(watch) })
+    Ok(HostWatch { watch: Some(watch) })
 }
 
 /// Milliseconds since boot, suspended time included.

@@ -39,7 +39,7 @@ impl Netlink {
     /// Opens a socket in the namespace at `path` (as `/run/netns/NAME`), or in the caller's own.
     pub fn open(namespace: Option<&Path>) -> Result<Self> {
         let what = "opening a netlink socket";
-        let socket = socket_in(namespace, SocketAddr::new(0, 0))?;
+        let socket = socket_in(namespace, NETLINK_ROUTE, SocketAddr::new(0, 0))?;
         socket
             .set_ext_ack(true)
             .map_err(|error| Error::io(what, &error))?;
@@ -169,9 +169,13 @@ struct Answer {
 }
 
 /// Opens a bound socket. Only a thread can enter a namespace, so a path costs a thread for the length of this call.
-pub(crate) fn socket_in(namespace: Option<&Path>, address: SocketAddr) -> Result<Socket> {
+pub(crate) fn socket_in(
+    namespace: Option<&Path>,
+    protocol: isize,
+    address: SocketAddr,
+) -> Result<Socket> {
     let open = move |what: &str| {
-        let mut socket = Socket::new(NETLINK_ROUTE).map_err(|error| Error::io(what, &error))?;
+        let mut socket = Socket::new(protocol).map_err(|error| Error::io(what, &error))?;
         socket
             .bind(&address)
             .map_err(|error| Error::io(what, &error))?;
