@@ -1,7 +1,7 @@
 // Keeps one node in step with the store.
 //
-//   start: lock --> key --> name, interface, port, range --> prefixes, claimed --> close the host --> watch store and links
-//   then:  store, links, time --ask--> own claims and record --> device --> plan --> difference --> apply
+//   start: lock --> key --> name, interface, port, range --> prefixes, claimed --> close the host --> watch store and host
+//   then:  store, host, time --ask--> own claims and record --> device --> plan --> difference --> apply
 //
 // Nothing here remembers what was applied: each round observes. When the agent ends, all stays as it is. A store that
 // fails does not keep a round from the host, and a device that fails does not keep it from closing the host.

@@ -22,6 +22,9 @@ const NFTABLES: u32 = 1 << (libc::NFNLGRP_NFTABLES - 1);
 /// Every message of nftables names its table; those of others (there may be many) do not concern us.
 const TABLE: &[u8] = b"podwire\0";
 
+/// Whether a datagram of messages is about something that we look after.
+type Concern = fn(&[u8]) -> bool;
+
 /// A running watch; it ends when this is dropped.
 pub struct Watch {
     _alive: UnixStream,
@@ -39,7 +42,7 @@ pub fn watch(
     let on_change = Arc::new(on_change);
     let any = |_: &[u8]| true;
     let ours = |messages: &[u8]| messages.windows(TABLE.len()).any(|bytes| bytes == TABLE);
-    let sources: [(_, _, fn(&[u8]) -> bool); 2] = [
+    let sources: [(isize, u32, Concern); 2] = [
         (NETLINK_ROUTE, LINK | ADDRESS | ROUTE, any),
         (NETLINK_NETFILTER, NFTABLES, ours),
     ];
@@ -55,12 +58,7 @@ pub fn watch(
     Ok(Watch { _alive: alive })
 }
 
-fn listen(
-    socket: &Socket,
-    ended: &UnixStream,
-    concerns_us: fn(&[u8]) -> bool,
-    on_change: &impl Fn(),
-) {
+fn listen(socket: &Socket, ended: &UnixStream, concerns_us: Concern, on_change: &impl Fn()) {
     let mut buffer = Vec::with_capacity(64 * 1024);
     while let Ok((_, false)) = wait_readable(socket.as_raw_fd(), ended.as_raw_fd()) {
         let mut changed = false;
