@@ -20,11 +20,11 @@ import {
   podwire,
   startDevice,
   startTunnel,
-  until,
   wg,
   wgConf,
   withTwoHosts,
 } from './tunnel.ts'
+import { until } from './until.ts'
 
 const socket = '/var/run/wireguard/wg0.sock'
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')

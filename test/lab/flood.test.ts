@@ -6,7 +6,8 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { dump, endpointOf, makeEnds, onlyPeer, pingInner, startTunnel, until, wg, withTwoHosts } from './tunnel.ts'
+import { dump, endpointOf, makeEnds, onlyPeer, pingInner, startTunnel, wg, withTwoHosts } from './tunnel.ts'
+import { until } from './until.ts'
 
 const flooder = fileURLToPath(new URL('./flooder.js', import.meta.url))
 

@@ -16,11 +16,11 @@ import {
   pingInner,
   podwire,
   startTunnel,
-  until,
   wg,
   wireguardGoHint,
   withTwoHosts,
 } from './tunnel.ts'
+import { until } from './until.ts'
 
 const found = findWireguardGo()
 const wireguardGo: DeviceProgram = found ?? ['wireguard']

@@ -11,6 +11,7 @@ import { type LabDescription, parseLab } from '../../src/lab/description.ts'
 import { type Lab, startLab } from '../../src/lab/lab.ts'
 import { startStream } from '../../src/lab/stream.ts'
 import { assertNothingLeft, machineLinks } from './leftovers.ts'
+import { until } from './until.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 const cli = join(root, 'build/src/cli/main.js')
@@ -48,14 +49,6 @@ const ping = (lab: Lab, from: string, to: string, ...more: string[]) =>
 function podwire(...args: string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [cli, 'lab', ...args], { encoding: 'utf8' })
   return { status, stdout, stderr }
-}
-
-/** Resolves when the condition holds; looks often, and gives up after ten seconds. */
-async function until(what: string, condition: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 10_000; !condition(); ) {
-    assert.ok(Date.now() < deadline, `waited for: ${what}`)
-    await new Promise(resolve => setTimeout(resolve, 5))
-  }
 }
 
 test('lab: hosts, routers and containers reach each other, IPv4 and IPv6, with the MTU of the link', async () => {

@@ -9,12 +9,12 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { exec } from '../../src/base/exec.ts'
 import { type Lab, startLab } from '../../src/lab/lab.ts'
 import { generatePrivateKey, publicKeyOf } from '../../src/wireguard/keys.ts'
 import { assertNothingLeft, machineLinks } from './leftovers.ts'
+import { until } from './until.ts'
 
 export const cli = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 
@@ -196,13 +196,6 @@ export async function onlyPeer(lab: Lab, host: string): Promise<Peer> {
   const [peer, ...others] = Object.values((await dump(lab, host)).peers)
   assert.ok(peer !== undefined && others.length === 0)
   return peer
-}
-
-/** Waits until `done` says true; fails with `what` after `seconds`. */
-export async function until(what: string, done: () => boolean | Promise<boolean>, seconds = 10): Promise<void> {
-  for (const deadline = Date.now() + seconds * 1000; !(await done()); await delay(20)) {
-    assert.ok(Date.now() < deadline, `within ${seconds} s: ${what}`)
-  }
 }
 
 /** Waits for the end of a process, and gives its exit status. */
