@@ -65,7 +65,6 @@ export interface Links {
 interface LinkAddon {
   readonly Links: new (namespacePath?: string) => Omit<Links, 'routeTo'> & { routeTo(address: string): PathInfo | null }
   watchHost(onChange: () => void, namespacePath?: string): { close(): void }
-  bootTimeMs(): number
 }
 
 /**
@@ -97,9 +96,4 @@ export function openLinks(namespacePath?: string): Links {
 export function watchHost(onChange: () => void, namespacePath?: string): () => void {
   const watch = callAddon(() => loadAddon<LinkAddon>().watchHost(onChange, namespacePath))
   return () => watch.close()
-}
-
-/** Milliseconds since boot, suspended time included (CLOCK_BOOTTIME): for `realClock`. */
-export function bootTimeMs(): number {
-  return loadAddon<LinkAddon>().bootTimeMs()
 }

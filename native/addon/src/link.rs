@@ -229,13 +229,6 @@ pub fn watch_host(
     Ok(HostWatch { watch: Some(watch) })
 }
 
-/// Milliseconds since boot, suspended time included.
-#[napi]
-#[must_use]
-pub fn boot_time_ms() -> f64 {
-    netlink::boot_time_ms()
-}
-
 fn parse_route(route: RouteInfo) -> Result<netlink::Route> {
     let (destination, prefix_length) = parse_cidr(&route.destination)?;
     let address = |text: Option<String>| text.map(|text| parse_address(&text)).transpose();

@@ -16,5 +16,4 @@ pub use error::{Error, Result};
 pub use link::{Link, LinkChange};
 pub use route::{Path, Route, RouteKind};
 pub use socket::Netlink;
-pub use sys::boot_time_ms;
 pub use watch::{Watch, watch};

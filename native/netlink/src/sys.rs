@@ -33,19 +33,3 @@ pub(crate) fn wait_readable(first: RawFd, second: RawFd) -> io::Result<(bool, bo
         }
     }
 }
-
-/// Milliseconds since boot, suspended time included (`CLOCK_BOOTTIME`).
-#[must_use]
-pub fn boot_time_ms() -> f64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `time` is a valid timespec to write to; the clock exists in every Linux since 2.6.39, so it cannot fail.
-    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
-    #[allow(clippy::cast_precision_loss)] // 2^53 ms are 285,000 years
-    let seconds = time.tv_sec as f64;
-    #[allow(clippy::cast_precision_loss)]
-    let nanoseconds = time.tv_nsec as f64;
-    seconds * 1e3 + nanoseconds / 1e6
-}
