@@ -9,6 +9,7 @@ use napi::threadsafe_function::ThreadsafeFunctionCallMode::NonBlocking;
 use napi_derive::napi;
 use podwire_engine::counters::DROP_NAMES;
 use podwire_engine::keypair::KeypairOptions;
+use podwire_engine::offload::Switches;
 use podwire_engine::{Engine, Error, Options};
 
 use crate::error::engine_error;
@@ -59,6 +60,8 @@ impl NativeEngine {
             name: &options.name,
             mtu_bytes: options.mtu_bytes as usize,
             tun_fd: options.tun_fd,
+            switches: Switches::default(),
+            threads: 0,
         };
         // A wake-up that comes while the environment goes down is refused, and nobody is left to be told.
         let engine = Engine::open(&options, move || {

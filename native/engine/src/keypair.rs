@@ -1,7 +1,8 @@
 //! Transport keys of one session, and the three that a peer may hold at a time.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 
@@ -49,6 +50,16 @@ impl Aead {
             .open_in_place(Self::nonce(counter), Aad::empty(), buffer)
             .is_ok()
     }
+}
+
+/// A data message that was received: its counter, and where its ciphertext and tag lie.
+pub struct Piece {
+    /// The nonce.
+    pub counter: u64,
+    /// Ciphertext, then after opening text; and the tag.
+    pub sealed: Range<usize>,
+    /// Its tag was right.
+    pub is_open: bool,
 }
 
 /// The keys of one session. The outbound side counts up `sent`, the inbound side owns the replay window.
@@ -137,33 +148,35 @@ impl Keypair {
         !self.confirmed.load(Ordering::Relaxed) && !self.confirmed.swap(true, Ordering::Relaxed)
     }
 
-    /// Makes a data message of `message`: room for the header, the padded packet, room for the tag. False: the counter
-    /// has come to its end.
+    /// Makes data messages: each range is room for the header, the padded packet, room for the tag. The counters are
+    /// reserved at once. False: they have come to their end.
     #[must_use]
-    pub fn seal(&self, message: &mut [u8]) -> bool {
-        // Eight thousand threads between the check and the increment could not bring the counter to wrap.
-        if self.sent.load(Ordering::Relaxed) >= REJECT_AFTER_MESSAGES {
+    pub fn seal(&self, wire: &mut [u8], messages: &[Range<usize>]) -> bool {
+        let count = messages.len() as u64;
+        // Eight threads with a batch each between the check and the addition could not bring the counter to wrap.
+        if self.sent.load(Ordering::Relaxed) + count > REJECT_AFTER_MESSAGES {
             return false;
         }
-        let counter = self.sent.fetch_add(1, Ordering::Relaxed);
-        write_header(message, self.remote_index, counter);
-        self.sealing.seal(counter, &mut message[HEADER_BYTES..]);
+        let first = self.sent.fetch_add(count, Ordering::Relaxed);
+        for (counter, message) in (first..).zip(messages) {
+            let message = &mut wire[message.clone()];
+            write_header(message, self.remote_index, counter);
+            self.sealing.seal(counter, &mut message[HEADER_BYTES..]);
+        }
         true
     }
 
-    /// Decrypts what follows the header of a data message; false if the tag is wrong.
-    #[must_use]
-    pub fn open(&self, counter: u64, ciphertext: &mut [u8]) -> bool {
-        self.opening.open(counter, ciphertext)
+    /// Opens data messages in place, and says of each whether its tag was right; if not, its text is spoilt.
+    pub fn open(&self, buffer: &mut [u8], pieces: &mut [Piece]) {
+        for piece in pieces {
+            let sealed = &mut buffer[piece.sealed.clone()];
+            piece.is_open = self.opening.open(piece.counter, sealed);
+        }
     }
 
-    /// Takes the counter of an opened message; false if it may not pass.
-    #[must_use]
-    pub fn accept(&self, counter: u64) -> bool {
-        self.replay
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .accept(counter)
+    /// The counters that came, to take those of opened messages.
+    pub fn replay(&self) -> MutexGuard<'_, Replay> {
+        self.replay.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes the next message carry this counter.

@@ -18,24 +18,34 @@
 #![allow(clippy::missing_panics_doc)]
 
 pub mod allowed_ips;
+pub mod arrival;
+pub mod checksum;
+pub mod coalesce;
 pub mod counters;
+pub mod deliver;
 pub mod endpoint;
 pub mod engine;
 pub mod error;
 pub mod events;
+pub mod flow;
 pub mod inbound;
 pub mod keypair;
 pub mod mac;
+pub mod offload;
+pub mod order;
 pub mod outbound;
 pub mod packet;
 pub mod peer;
 pub mod plane;
 pub mod replay;
+pub mod segment;
 pub mod stage;
 mod sys;
 pub mod table;
 pub mod tun;
 pub mod udp;
+pub mod vnet;
+pub mod wire;
 
 pub use engine::{Engine, Options};
 pub use error::Error;
