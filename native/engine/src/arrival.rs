@@ -6,9 +6,11 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::{io, mem};
 
+use podwire_aead as aead;
+
 use crate::counters::Drop;
 use crate::endpoint::Endpoint;
-use crate::keypair::{Keypair, Piece};
+use crate::keypair::Keypair;
 use crate::packet::{HEADER_BYTES, Message, parse};
 use crate::plane::Plane;
 use crate::sys::host::now_ms;
@@ -39,8 +41,11 @@ pub struct Arrival {
     wanted: usize,
     /// When it came.
     pub now_ms: u64,
-    /// The data datagrams.
-    pub pieces: Vec<Piece>,
+    /// The data datagrams: their counters, and where their ciphertexts and tags lie in the slots.
+    pub pieces: Vec<aead::Message>,
+    /// Which of them had a right tag, and are text now.
+    pub is_open: Vec<bool>,
+    right: Vec<bool>,
     /// The runs that they make.
     pub runs: Vec<Run>,
     /// Handshake messages: where they lie, and the message that they came in.
@@ -62,6 +67,8 @@ impl Arrival {
             wanted: FEW_MESSAGES,
             now_ms: 0,
             pieces: Vec::new(),
+            is_open: Vec::new(),
+            right: Vec::new(),
             runs: Vec::new(),
             handshakes: Vec::new(),
         }
@@ -98,9 +105,12 @@ impl Arrival {
     /// Finds the datagrams and their sessions, and opens what has one.
     pub fn open(&mut self, plane: &Plane) {
         self.sort(plane);
+        self.is_open.clear();
         for run in &self.runs {
+            let pieces = &self.pieces[run.pieces.clone()];
             run.keys
-                .open(self.receiver.slots(), &mut self.pieces[run.pieces.clone()]);
+                .open(self.receiver.slots(), pieces, &mut self.right);
+            self.is_open.append(&mut self.right);
         }
     }
 
@@ -143,10 +153,9 @@ impl Arrival {
 
     fn add(&mut self, keys: Arc<Keypair>, counter: u64, place: Range<usize>, message: &Incoming) {
         let number = self.pieces.len();
-        self.pieces.push(Piece {
+        self.pieces.push(aead::Message {
             counter,
-            sealed: place.start + HEADER_BYTES..place.end,
-            is_open: false,
+            range: place.start + HEADER_BYTES..place.end,
         });
         if let Some(run) = self.runs.last_mut()
             && Arc::ptr_eq(&run.keys, &keys)

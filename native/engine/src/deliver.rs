@@ -97,9 +97,9 @@ impl Delivery {
         let mut replay = keys.replay();
         let (mut bytes, mut has_data, mut is_authentic) = (0, false, false);
         let mut known_source = None;
-        for piece in pieces {
-            let piece = &arrival.pieces[piece];
-            if !piece.is_open {
+        for number in pieces {
+            let piece = &arrival.pieces[number];
+            if !arrival.is_open[number] {
                 plane.drops.add(Drop::Authentication, 1);
                 continue;
             }
@@ -108,8 +108,8 @@ impl Delivery {
                 continue;
             }
             is_authentic = true;
-            let text = piece.sealed.start..piece.sealed.end - TAG_BYTES;
-            bytes += crate::packet::HEADER_BYTES + piece.sealed.len();
+            let text = piece.range.start..piece.range.end - TAG_BYTES;
+            bytes += crate::packet::HEADER_BYTES + piece.range.len();
             if text.is_empty() {
                 continue;
             }

@@ -10,6 +10,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use podwire_aead as aead;
+
 use crate::counters::Drop;
 use crate::endpoint::Endpoint;
 use crate::keypair::Keypair;
@@ -74,7 +76,7 @@ pub struct Wire {
     used: usize,
     slots: Vec<Slot>,
     runs: Vec<Run>,
-    sealing: Vec<Range<usize>>,
+    sealing: Vec<aead::Message>,
     /// What is ready to be sent.
     pub messages: Vec<Message>,
     /// Peers for whom packets were staged.
@@ -261,9 +263,10 @@ impl Wire {
             return;
         }
         self.sealing.clear();
+        let datagrams = self.slots[slots.clone()].iter().map(|slot| slot.datagram());
         self.sealing
-            .extend(self.slots[slots.clone()].iter().map(|slot| slot.datagram()));
-        if !keys.seal(&mut self.bytes, &self.sealing) {
+            .extend(datagrams.map(|range| aead::Message { counter: 0, range }));
+        if !keys.seal(&mut self.bytes, &mut self.sealing) {
             peer.ask(&plane.events);
             return;
         }

@@ -6,7 +6,6 @@ pub mod poll;
 pub mod simd;
 pub mod socket;
 pub mod tun;
-pub mod wipe;
 
 use std::io;
 

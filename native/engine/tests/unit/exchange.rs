@@ -141,8 +141,8 @@ impl End {
     fn seal(&self, message: &mut [u8]) {
         let table = self.plane.table();
         let keys = table.peer(self.peer).unwrap().keypairs.current().unwrap();
-        let whole = 0..message.len();
-        assert!(keys.seal(message, &[whole]));
+        let range = 0..message.len();
+        assert!(keys.seal(message, &mut [podwire_aead::Message { counter: 0, range }]));
     }
 
     /// Carries out the changes, keeping what waits where it is.

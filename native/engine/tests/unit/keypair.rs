@@ -1,5 +1,5 @@
 use super::*;
-use crate::packet::{Message, parse};
+use crate::packet::{self, TAG_BYTES, parse};
 
 const KEY: [u8; 32] = [7; 32];
 
@@ -125,18 +125,14 @@ fn keys_age() {
 }
 
 fn seal(keys: &Keypair, message: &mut [u8]) -> bool {
-    let whole = 0..message.len();
-    keys.seal(message, &[whole])
+    let range = 0..message.len();
+    keys.seal(message, &mut [Message { counter: 0, range }])
 }
 
 fn open(keys: &Keypair, counter: u64, message: &mut [u8]) -> bool {
-    let mut pieces = [Piece {
-        counter,
-        sealed: HEADER_BYTES..message.len(),
-        is_open: false,
-    }];
-    keys.open(message, &mut pieces);
-    pieces[0].is_open
+    let (range, mut right) = (HEADER_BYTES..message.len(), Vec::new());
+    keys.open(message, &[Message { counter, range }], &mut right);
+    right == [true]
 }
 
 #[test]
@@ -156,7 +152,7 @@ fn counters_have_limits() {
         assert!(keys.can_send(1000) && seal(&keys, &mut message));
         assert_eq!(
             parse(&message),
-            Ok(Message::Data {
+            Ok(packet::Message::Data {
                 receiver: 9,
                 counter: REJECT_AFTER_MESSAGES - 1
             })
