@@ -10,7 +10,7 @@ import { formatPublicKey, type PublicKey } from '../base/key.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Device, DeviceChange, DeviceState, PeerChange } from '../model/device.ts'
 import type { Engine, EngineEvent, PeerId } from '../native/engine.ts'
-import { consumeInitiation, createIdentity, type Identity } from './noise.ts'
+import { consumeInitiation, createIdentity, type Identity, wipeIdentity } from './noise.ts'
 import { Peer, type PeerContext } from './peer.ts'
 
 export interface UserspaceDeviceOptions {
@@ -84,6 +84,7 @@ export class UserspaceDevice implements Device {
     this.#closed = true
     for (const peer of [...this.#peers.values()]) this.#removePeer(peer)
     this.#privateKey?.wipe()
+    if (this.#identity) wipeIdentity(this.#identity)
     const drops = Object.entries(this.#engine.drops()).filter(([, count]) => count > 0n)
     const list = drops.map(([reason, count]) => `${reason} ${count}`).join(', ')
     this.#options.log('debug', `packets dropped: ${list || 'none'}`)
@@ -96,6 +97,7 @@ export class UserspaceDevice implements Device {
     this.#engine.setPublicKey(identity?.publicKey ?? null)
     this.#privateKey?.wipe()
     this.#privateKey = key === null ? undefined : key.copy()
+    if (this.#identity) wipeIdentity(this.#identity)
     this.#identity = identity
     const own = identity && this.#peers.get(formatPublicKey(identity.publicKey))
     if (own !== undefined) this.#removePeer(own)

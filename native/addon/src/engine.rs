@@ -14,9 +14,9 @@ use podwire_engine::{Engine, Error, Options};
 use crate::error::engine_error;
 use crate::sys::share;
 
-type Result<T> = std::result::Result<T, napi::Error<String>>;
+pub(crate) type Result<T> = std::result::Result<T, napi::Error<String>>;
 
-fn key(bytes: &[u8]) -> Result<&[u8; 32]> {
+pub(crate) fn key(bytes: &[u8]) -> Result<&[u8; 32]> {
     bytes
         .try_into()
         .map_err(|_| engine_error(&Error::Invalid("a key is 32 bytes")))

@@ -36,6 +36,7 @@ mod sys;
 pub mod table;
 pub mod tun;
 pub mod udp;
+pub mod x25519;
 
 pub use engine::{Engine, Options};
 pub use error::Error;
