@@ -18,6 +18,7 @@ use crate::outbound::{self, Batch};
 use crate::packet::{COOKIE_REPLY_BYTES, INITIATION_BYTES, RESPONSE_BYTES};
 use crate::peer::PeerId;
 use crate::plane::Plane;
+use crate::status::{Status, Switches, status};
 use crate::sys::clock;
 use crate::sys::poll::Waker;
 use crate::tun::{LinkWatch, Tun};
@@ -34,6 +35,10 @@ pub struct Options<'a> {
     pub mtu_bytes: usize,
     /// A TUN descriptor to use instead of creating one; it is the engine's from then on.
     pub tun_fd: Option<RawFd>,
+    /// Which offloads may be used.
+    pub switches: Switches,
+    /// How many threads move packets; 0: as many as suit the number of cores.
+    pub threads: usize,
 }
 
 /// See the module. Dropping it closes it.
@@ -41,6 +46,7 @@ pub struct Engine {
     plane: Arc<Plane>,
     name: String,
     mark: u32,
+    switches: Switches,
     batch: Batch,
     stop: Arc<Waker>,
     threads: Vec<JoinHandle<()>>,
@@ -62,6 +68,7 @@ impl Engine {
             plane,
             name,
             mark: 0,
+            switches: options.switches,
             batch: Batch::default(),
             stop,
             threads: Vec::new(),
@@ -305,6 +312,13 @@ impl Engine {
     #[must_use]
     pub fn drops(&self) -> Vec<u64> {
         self.plane.drops.all()
+    }
+
+    /// What it says of itself.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let memory_bytes = self.plane.table().allowed_ips.bytes();
+        status(self.switches, self.threads.len(), memory_bytes)
     }
 
     /// The records of all events that wait (see `events`).

@@ -32,6 +32,7 @@ pub mod peer;
 pub mod plane;
 pub mod replay;
 pub mod stage;
+pub mod status;
 mod sys;
 pub mod table;
 pub mod tun;
