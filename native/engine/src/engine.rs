@@ -19,11 +19,12 @@ use crate::outbound;
 use crate::packet::{COOKIE_REPLY_BYTES, INITIATION_BYTES, RESPONSE_BYTES};
 use crate::peer::PeerId;
 use crate::plane::Plane;
+use crate::status::Status;
 use crate::sys::host::now_ms;
 use crate::sys::poll::Waker;
 use crate::tun::{LinkWatch, Tun};
 use crate::udp::Sockets;
-use crate::wire::Wire;
+use crate::wire::{WIRE_BYTES, Wire};
 
 /// The lock is taken anew for each so many prefixes, so that packets pass while a long list loads.
 const PREFIXES_AT_ONCE: usize = 1024;
@@ -59,6 +60,8 @@ pub struct Engine {
     mark: u32,
     wire: Wire,
     stop: Arc<Waker>,
+    /// See `inbound::run`.
+    openers: usize,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -83,6 +86,7 @@ impl Engine {
             mark: 0,
             wire: Wire::default(),
             stop,
+            openers: if threads == 1 { 0 } else { threads },
             threads: Vec::new(),
         };
         let tuns: Vec<_> = tuns.into_iter().map(Arc::new).collect();
@@ -94,7 +98,7 @@ impl Engine {
             })?;
         }
         let (plane, stop) = (Arc::clone(&engine.plane), Arc::clone(&engine.stop));
-        let (tun, openers) = (Arc::clone(&tuns[0]), if threads == 1 { 0 } else { threads });
+        let (tun, openers) = (Arc::clone(&tuns[0]), engine.openers);
         engine.spawn("podwire-in".into(), move || {
             inbound::run(&plane, &tun, &stop, openers);
         })?;
@@ -327,6 +331,22 @@ impl Engine {
     #[must_use]
     pub fn drops(&self) -> Vec<u64> {
         self.plane.drops.all()
+    }
+
+    /// What it says of itself.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let table = self.plane.table();
+        let outbound = self.threads.len() - 1;
+        let inbound = inbound::threads(self.openers);
+        let buffers =
+            outbound * outbound::BUFFER_BYTES + inbound::buffer_bytes(self.openers) + WIRE_BYTES;
+        Status {
+            aead: podwire_aead::implementation(),
+            threads: outbound + inbound,
+            memory_bytes: buffers + table.staging.used() + table.allowed_ips.bytes(),
+            offloads: self.plane.offloads.all(),
+        }
     }
 
     /// The records of all events that wait (see `events`).

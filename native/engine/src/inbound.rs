@@ -18,12 +18,29 @@ use crate::order::Order;
 use crate::plane::{Plane, Warning};
 use crate::sys::host::now_ms;
 use crate::sys::poll::{self, Waker};
-use crate::sys::socket::RECEIVE_MESSAGES;
+use crate::sys::socket::{RECEIVE_MESSAGES, SLOT_BYTES};
 use crate::tun::Tun;
+use crate::wire::WIRE_BYTES;
 
 /// Messages in one arrival that travels between threads, and how many arrivals travel for each thread that opens.
 const SHARED_MESSAGES: usize = 8;
 const ARRIVALS_A_THREAD: usize = 3;
+
+/// How many threads `run` is.
+#[must_use]
+pub fn threads(openers: usize) -> usize {
+    if openers == 0 { 1 } else { openers + 2 }
+}
+
+/// What they have together.
+#[must_use]
+pub fn buffer_bytes(openers: usize) -> usize {
+    let messages = match openers {
+        0 => RECEIVE_MESSAGES,
+        _ => openers * ARRIVALS_A_THREAD * SHARED_MESSAGES,
+    };
+    messages * SLOT_BYTES + WIRE_BYTES
+}
 
 /// The thread: runs until `stop` is woken. `openers` is how many threads open; without any, this one does everything.
 pub fn run(plane: &Plane, tun: &Tun, stop: &Waker, openers: usize) {

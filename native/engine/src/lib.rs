@@ -40,12 +40,14 @@ pub mod plane;
 pub mod replay;
 pub mod segment;
 pub mod stage;
+pub mod status;
 mod sys;
 pub mod table;
 pub mod tun;
 pub mod udp;
 pub mod vnet;
 pub mod wire;
+pub mod x25519;
 
 pub use engine::{Engine, Options};
 pub use error::Error;

@@ -8,7 +8,10 @@ use crate::sys::host::now_ms;
 use crate::sys::poll::{self, Waker};
 use crate::tun::{LinkWatch, Tun};
 use crate::vnet::{VNET_BYTES, Vnet};
-use crate::wire::{READ_BYTES, Wire};
+use crate::wire::{READ_BYTES, WIRE_BYTES, Wire};
+
+/// What each thread has.
+pub const BUFFER_BYTES: usize = READ_BYTES + WIRE_BYTES;
 
 /// The thread of one queue: runs until `stop` is woken. One of them also watches the link.
 pub fn run(plane: &Plane, tun: &Tun, mut link: Option<LinkWatch>, stop: &Waker) {

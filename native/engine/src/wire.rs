@@ -28,7 +28,7 @@ const OVERHEAD_BYTES: usize = HEADER_BYTES + TAG_BYTES;
 pub const BATCH: usize = 128;
 const BATCH_BYTES: usize = 128 << 10;
 /// Behind a batch that is nearly full there is room for any super-packet but one of absurdly short segments.
-const WIRE_BYTES: usize = 512 << 10;
+pub const WIRE_BYTES: usize = 512 << 10;
 
 /// A packet in the buffer: where its datagram begins, its length, its length with padding, its ECN bits.
 #[derive(Clone, Copy)]
