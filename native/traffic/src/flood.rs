@@ -24,13 +24,21 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
     let socket = sys::connected(to).map_err(|error| format!("{to}: {error}"))?;
     let mut refresh = messages(arguments)?;
     let mut datagrams = vec![Vec::new(); sys::BATCH];
+    // So many at the front are not sent yet.
+    let mut fresh = 0;
     let sent = paced(arguments.get("rate")?, arguments.get("seconds")?, |due| {
-        datagrams[..due].iter_mut().for_each(&mut refresh);
-        // Where nobody listens yet, or no more, a flood goes on.
-        sys::send(&socket, &datagrams[..due]).or(Ok(due))
+        datagrams[fresh.min(due)..due]
+            .iter_mut()
+            .for_each(&mut refresh);
+        fresh = fresh.max(due);
+        // Where nobody listens yet, or no more, each other send fails, and the flood goes on.
+        let sent = sys::send(&socket, &datagrams[..due]).unwrap_or(0);
+        datagrams[..fresh].rotate_left(sent);
+        fresh -= sent;
+        Ok(sent)
     });
     sent.map_err(|error| format!("sending to {to}: {error}"))?
-        .print();
+        .print("");
     Ok(())
 }
 

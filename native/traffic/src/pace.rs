@@ -14,10 +14,13 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// As a line of JSON.
-    pub fn print(&self) {
+    /// As a line of JSON, with `more` in front.
+    pub fn print(&self, more: &str) {
         let seconds = self.elapsed.as_secs_f64();
-        println!(r#"{{"sent":{},"seconds":{seconds:.6}}}"#, self.datagrams);
+        println!(
+            r#"{{{more}"sent":{},"seconds":{seconds:.6}}}"#,
+            self.datagrams
+        );
     }
 }
 

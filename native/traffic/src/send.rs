@@ -9,7 +9,7 @@ use crate::sys;
 /// Flow and number.
 pub const HEADER_BYTES: usize = 12;
 
-/// Sends and prints `{"sent", "seconds"}`.
+/// Sends and prints `{"flow", "sent", "seconds"}`.
 pub fn run(arguments: &Arguments) -> Result<(), String> {
     let to: SocketAddr = arguments.get("to")?;
     let size: usize = arguments.get("size")?;
@@ -29,7 +29,7 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
         number += sent as u64;
         Ok(sent)
     });
-    sent.map_err(|error| format!("sending to {to}: {error}"))?
-        .print();
+    let sent = sent.map_err(|error| format!("sending to {to}: {error}"))?;
+    sent.print(&format!(r#""flow":{flow},"#));
     Ok(())
 }
