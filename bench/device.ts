@@ -5,15 +5,28 @@
 
 import { startBenchLab } from './device/lab.ts'
 import type { Bench, Measure } from './device/measure.ts'
+import { measureAttack } from './device/measure-attack.ts'
+import { measureHandshakes } from './device/measure-handshakes.ts'
+import { measureLatency } from './device/measure-latency.ts'
+import { measureScale } from './device/measure-scale.ts'
 import { measureTcp, startTcpServer } from './device/measure-tcp.ts'
+import { measureUdp } from './device/measure-udp.ts'
 import { findPrograms } from './device/programs.ts'
 import { formatReport } from './device/report.ts'
-import { resultOf } from './device/result.ts'
-import { emptySamples } from './device/samples.ts'
-import { bare, startSubject } from './device/subjects.ts'
+import { ours, reference, resultOf } from './device/result.ts'
+import { addFigure, emptySamples } from './device/samples.ts'
+import { bare, peakMemoryMb, startSubject } from './device/subjects.ts'
+import { startTraffic } from './device/traffic.ts'
 
-/** In the order in which they are measured. */
-const parts: Record<string, Measure> = { tcp: measureTcp }
+/**
+ * In the order in which they are measured. What the second half does to a device shows in its peak memory, which is
+ * therefore read between the halves. Of it, only podwire and the reference take part.
+ */
+const halves: readonly Record<string, Measure>[] = [
+  { tcp: measureTcp, udp: measureUdp, latency: measureLatency },
+  { handshakes: measureHandshakes, attack: measureAttack, scale: measureScale },
+]
+const parts = halves.flatMap(half => Object.keys(half))
 
 export interface DeviceBenchOptions {
   /** Less of everything: under three minutes. */
@@ -27,20 +40,30 @@ export interface DeviceBenchOptions {
 
 export async function benchDevice(options: DeviceBenchOptions): Promise<void> {
   const { quick, only, rounds = quick ? 3 : 5, seconds = quick ? 1 : 5 } = options
-  const chosen = only?.split(',') ?? Object.keys(parts)
+  const chosen = only?.split(',') ?? parts
+  const unknown = chosen.find(part => !parts.includes(part))
+  if (unknown !== undefined) throw new Error(`there is no part "${unknown}"; the parts are ${parts.join(', ')}`)
   const programs = findPrograms({ quick: quick || only !== undefined })
+  const versions: Record<string, string> = {}
+  for (const { name, version } of programs) versions[name] = await version()
+
   await using lab = await startBenchLab()
   await startTcpServer(lab)
   const subjects = [bare, ...(await Promise.all(programs.map((program, i) => startSubject(lab, program, i + 1))))]
-  const bench: Bench = { lab, samples: emptySamples(), settings: { rounds, seconds, quick } }
-  for (let round = 1; round <= rounds; round++) {
-    bench.samples.heading = `${round}/${rounds}`
-    for (const part of chosen) {
-      for (const subject of subjects) await parts[part]?.(bench, subject)
+  const samples = emptySamples()
+  const bench: Bench = { lab, samples, sendFlow: startTraffic(lab), settings: { rounds, seconds, quick } }
+  for (const [half, measures] of halves.entries()) {
+    const taking = subjects.filter(({ name }) => half === 0 || name === ours || name === reference)
+    const measured = Object.entries(measures).filter(([part]) => chosen.includes(part))
+    for (let round = 1; round <= (half === 1 && quick ? 1 : rounds) && measured.length > 0; round++) {
+      samples.heading = `${round}/${rounds}`
+      for (const [, measure] of measured) {
+        for (const subject of taking) await measure(bench, subject)
+      }
+    }
+    if (half === 0) {
+      for (const subject of subjects.slice(1)) addFigure(samples, subject.name, 'memory', peakMemoryMb(subject))
     }
   }
-  const versions = Object.fromEntries(
-    await Promise.all(programs.map(async ({ name, version }) => [name, await version()] as const)),
-  )
   console.log(formatReport(resultOf(bench, versions)))
 }

@@ -3,10 +3,12 @@
 import type { Lab } from '../../src/lab/lab.ts'
 import type { Samples } from './samples.ts'
 import type { Subject } from './subjects.ts'
+import type { SendFlow } from './traffic.ts'
 
 export interface Bench {
   readonly lab: Lab
   readonly samples: Samples
+  readonly sendFlow: SendFlow
   readonly settings: {
     readonly rounds: number
     /** Of each run of a tool. */

@@ -9,12 +9,15 @@ export function formatReport(result: Result): string {
     const figure = figureOf(key as FigureKey)
     const value = (name: string) => formatValue(figure, medians[name])
     const mark = reached === undefined ? '' : reached ? ' ✓' : ' ✗'
-    const title = figure.unit === '' ? figure.title : `${figure.title} (${figure.unit})`
+    const [ownMark, ratioMark] = 'bound' in (figure.goal ?? {}) ? [mark, ''] : ['', mark]
     return [
-      ...[title, formatGoal(figure), `**${value(ours)}**`, value(reference)],
-      ...[ratio === undefined ? '-' : `${ratio.toFixed(2)}x${'ratio' in (figure.goal ?? {}) ? mark : ''}`],
+      figure.unit === '' ? figure.title : `${figure.title} (${figure.unit})`,
+      formatGoal(figure),
+      `**${value(ours)}**${ownMark}`,
+      value(reference),
+      `${ratio === undefined ? '-' : `${ratio.toFixed(2)}x`}${ratioMark}`,
       ...others.map(value),
-    ].map((text, i) => (i === 2 && 'bound' in (figure.goal ?? {}) ? `${text}${mark}` : text))
+    ]
   })
   const head = ['figure', 'goal', ours, reference, 'ratio', ...others]
   const align = ['---', ...head.slice(1).map(() => '---:')]

@@ -57,7 +57,7 @@ export function resultOf({ samples, settings }: Bench, versions: Record<string, 
     const medians = mapValues(given, values => rounded(quantile(values, 0.5)))
     const [mine, theirs] = [medians[ours], medians[reference]]
     const ratio = mine !== undefined && theirs ? rounded(mine / theirs) : undefined
-    const reached = mine === undefined ? undefined : reaches(figure, mine, ratio)
+    const reached = mine === undefined ? undefined : reaches(figure, mine, theirs)
     const result: FigureResult = {
       ...words,
       medians,
@@ -95,11 +95,10 @@ export function resultOf({ samples, settings }: Bench, versions: Record<string, 
 }
 
 /** undefined where there is no goal, or nothing to compare with. */
-function reaches({ goal, better }: Figure, mine: number, ratio: number | undefined): boolean | undefined {
-  if (goal === undefined) return undefined
-  const [value, wanted] = 'ratio' in goal ? [ratio, goal.ratio] : [mine, goal.bound]
-  if (value === undefined) return undefined
-  return better === 'more' ? value >= wanted : value <= wanted
+function reaches({ goal, better }: Figure, mine: number, theirs: number | undefined): boolean | undefined {
+  if (goal === undefined || ('ratio' in goal && theirs === undefined)) return undefined
+  const wanted = 'ratio' in goal ? goal.ratio * (theirs ?? 0) : goal.bound
+  return better === 'more' ? mine >= wanted : mine <= wanted
 }
 
 /** To four digits: more would pretend. */
