@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use crate::counters::Drop;
 use crate::endpoint::Endpoint;
 use crate::events::Kind;
+use crate::gate::{self, Reply};
 use crate::outbound::Batch;
 use crate::packet::{HEADER_BYTES, Message, TAG_BYTES, decapsulate_ecn, parse, parse_inner};
 use crate::plane::{Plane, Warning};
@@ -29,18 +30,22 @@ pub enum Change {
 }
 
 /// Opens and checks one datagram. The result is where the packet lies in it, or nothing: it was a keepalive, or it went
-/// up as an event.
+/// up as an event, or it is answered by one of `replies`.
 pub fn open(
     datagram: &mut [u8],
     from: &Incoming,
     table: &Table,
     plane: &Plane,
     changes: &mut Vec<Change>,
+    replies: &mut Vec<Reply>,
     now_ms: u64,
 ) -> Result<Option<Range<usize>>, Drop> {
     let (receiver, counter) = match parse(datagram)? {
         Message::Data { receiver, counter } => (receiver, counter),
-        handshake => return pass_up(handshake, datagram, from, table, plane).map(|()| None),
+        handshake => {
+            gate::admit(handshake, datagram, from, table, plane, replies, now_ms)?;
+            return Ok(None);
+        }
     };
     let Some(Session::Keys(keys)) = table.session(receiver) else {
         return Err(Drop::Index);
@@ -90,36 +95,6 @@ pub fn open(
     Ok(Some(text.start..text.start + inner.length))
 }
 
-/// Passes a handshake message up, if it is made for us: mac1 for those that have one, and for replies an index of ours.
-fn pass_up(
-    kind: Message,
-    message: &[u8],
-    from: &Incoming,
-    table: &Table,
-    plane: &Plane,
-) -> Result<(), Drop> {
-    let is_ours = || table.mac1.as_ref().is_some_and(|mac1| mac1.verify(message));
-    let passed = match (kind, message.first_chunk()) {
-        (Message::Initiation, Some(initiation)) if is_ours() => {
-            plane.events.initiation(&from.endpoint, initiation)
-        }
-        (Message::Response { receiver }, _) => match table.session(receiver) {
-            Some(Session::Handshake(peer)) if is_ours() => {
-                plane.events.reply(*peer, &from.endpoint, message)
-            }
-            Some(Session::Handshake(_)) => return Err(Drop::Mac),
-            _ => return Err(Drop::Index),
-        },
-        // It answers an initiation, or a response, whose index is a keypair's by now.
-        (Message::CookieReply { receiver }, _) => {
-            let session = table.session(receiver).ok_or(Drop::Index)?;
-            plane.events.reply(session.peer(), &from.endpoint, message)
-        }
-        _ => return Err(Drop::Mac),
-    };
-    passed.then_some(()).ok_or(Drop::HandshakeQueue)
-}
-
 /// Carries out what a batch asked for.
 pub fn apply(changes: &mut Vec<Change>, plane: &Plane, batch: &mut Batch, now_ms: u64) {
     let mut live = Vec::new();
@@ -152,6 +127,7 @@ pub fn run(plane: &Plane, tun: &Tun, stop: &Waker) {
     let mut slots = vec![0_u8; BATCH * SLOT_BYTES];
     let mut incoming = Vec::with_capacity(BATCH);
     let mut changes = Vec::new();
+    let mut replies = Vec::new();
     let mut packets = Vec::with_capacity(BATCH);
     let mut batch = Batch::default();
     let mut held = None;
@@ -205,9 +181,11 @@ pub fn run(plane: &Plane, tun: &Tun, stop: &Waker) {
                         &incoming,
                         &mut packets,
                         &mut changes,
+                        &mut replies,
                         plane,
                         now_ms,
                     );
+                    plane.reply(&mut replies);
                     apply(&mut changes, plane, &mut batch, now_ms);
                     write(&slots, &packets, tun, plane, now_ms);
                 }
@@ -224,6 +202,7 @@ fn open_all(
     incoming: &[Incoming],
     packets: &mut Vec<Range<usize>>,
     changes: &mut Vec<Change>,
+    replies: &mut Vec<Reply>,
     plane: &Plane,
     now_ms: u64,
 ) {
@@ -236,6 +215,7 @@ fn open_all(
             &table,
             plane,
             changes,
+            replies,
             now_ms,
         ) {
             Ok(Some(packet)) => {

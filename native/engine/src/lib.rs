@@ -18,11 +18,13 @@
 #![allow(clippy::missing_panics_doc)]
 
 pub mod allowed_ips;
+pub mod cookie;
 pub mod counters;
 pub mod endpoint;
 pub mod engine;
 pub mod error;
 pub mod events;
+pub mod gate;
 pub mod inbound;
 pub mod keypair;
 pub mod mac;
@@ -30,6 +32,7 @@ pub mod outbound;
 pub mod packet;
 pub mod peer;
 pub mod plane;
+pub mod rate_limit;
 pub mod replay;
 pub mod stage;
 mod sys;

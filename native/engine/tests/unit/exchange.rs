@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::counters::Word;
 use crate::events::Kind;
+use crate::gate::Reply;
 use crate::inbound::{Change, Incoming, apply, open};
 use crate::keypair::KeypairOptions;
 use crate::mac::Mac1;
@@ -31,6 +32,7 @@ struct End {
     number: u8,
     batch: Batch,
     changes: Vec<Change>,
+    replies: Vec<Reply>,
 }
 
 /// An event, its peer and its payload.
@@ -54,6 +56,7 @@ impl End {
             number,
             batch: Batch::default(),
             changes: Vec::new(),
+            replies: Vec::new(),
         }
     }
 
@@ -110,6 +113,7 @@ impl End {
                 &table,
                 &self.plane,
                 &mut self.changes,
+                &mut self.replies,
                 now_ms,
             )
         };
