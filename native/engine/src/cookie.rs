@@ -23,7 +23,7 @@ const NONCES_AT_ONCE: usize = 64;
 
 /// A cookie, the key of mac2.
 pub type Cookie = [u8; TAG_BYTES];
-/// A nonce of XChaCha20.
+/// A nonce of `XChaCha20`.
 pub type LongNonce = [u8; 24];
 
 fn fill_random(bytes: &mut [u8]) {
@@ -85,13 +85,13 @@ pub fn reply(
     nonce: &LongNonce,
     message: &[u8],
 ) -> [u8; COOKIE_REPLY_BYTES] {
-    let macs = message.len() - 2 * TAG_BYTES;
+    let mac1_at = message.len() - 2 * TAG_BYTES;
     let mut reply = [0; COOKIE_REPLY_BYTES];
     reply[0] = 3;
     reply[4..8].copy_from_slice(&message[4..8]);
     reply[8..32].copy_from_slice(nonce);
     reply[32..48].copy_from_slice(cookie);
-    let mac1 = &message[macs..macs + TAG_BYTES];
+    let mac1 = &message[mac1_at..mac1_at + TAG_BYTES];
     seal_extended(cookie_key, nonce, mac1, &mut reply[32..]);
     reply
 }

@@ -25,6 +25,7 @@ pub mod engine;
 pub mod error;
 pub mod events;
 pub mod gate;
+pub mod icmp;
 pub mod inbound;
 pub mod keypair;
 pub mod mac;

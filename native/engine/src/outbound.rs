@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::counters::Drop;
 use crate::endpoint::Endpoint;
+use crate::icmp;
 use crate::keypair::Keypair;
 use crate::packet::{HEADER_BYTES, MAX_PACKET_BYTES, TAG_BYTES, padded_bytes, parse_inner};
 use crate::peer::{Peer, PeerId};
@@ -64,6 +65,8 @@ pub struct Batch {
     pub datagrams: Vec<Datagram>,
     /// Peers for whom packets were staged.
     waiting: Vec<PeerId>,
+    /// What is told to the senders of packets that nobody can get.
+    pub errors: icmp::Errors,
 }
 
 impl Default for Batch {
@@ -74,6 +77,7 @@ impl Default for Batch {
             slots: Vec::with_capacity(BATCH),
             datagrams: Vec::with_capacity(BATCH),
             waiting: Vec::new(),
+            errors: icmp::Errors::default(),
         }
     }
 }
@@ -140,10 +144,12 @@ impl Batch {
             let owner = table.allowed_ips.lookup(inner.destination);
             let Some(peer) = owner.and_then(|id| table.peer(id).ok()) else {
                 plane.drops.add(Drop::NoPeer, 1);
+                self.errors.add(packet, now_ms);
                 continue;
             };
             let Some(endpoint) = peer.endpoint else {
                 plane.drops.add(Drop::NoEndpoint, 1);
+                self.errors.add(packet, now_ms);
                 continue;
             };
             // What waits goes first. Keys do not change while we hold the table, so a session that comes now finds
@@ -259,6 +265,10 @@ pub fn run(plane: &Plane, tun: &Tun, mut link: LinkWatch, stop: &Waker) {
             fill(plane, tun, &mut batch, now_ms);
             batch.route(plane, now_ms);
             plane.send(&batch, now_ms);
+            for error in batch.errors.packets.drain(..) {
+                // If the TUN does not take it, its sender waits in vain, as for any lost packet.
+                let _ = tun.write(&error);
+            }
             for id in batch.take_waiting() {
                 plane.flush(id, &mut batch, now_ms);
             }
