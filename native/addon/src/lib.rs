@@ -6,3 +6,8 @@ mod engine;
 mod error;
 mod link;
 mod sys;
+
+#[napi_derive::module_init]
+fn init() {
+    podwire_engine::defect::end_on_panic();
+}

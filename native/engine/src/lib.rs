@@ -20,6 +20,7 @@
 pub mod allowed_ips;
 pub mod cookie;
 pub mod counters;
+pub mod defect;
 pub mod endpoint;
 pub mod engine;
 pub mod error;
