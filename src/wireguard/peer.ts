@@ -224,6 +224,7 @@ export class Peer {
     this.#completed(true)
   }
 
+  /** Nothing is sent: the cookie is for the next initiation, when its time comes. The endpoint stays as it was. */
   takeCookie(message: Uint8Array): void {
     const macs = consumeCookieReply(this.#macs, message, this.#context.clock.nowMs())
     if (macs === undefined) {
@@ -231,6 +232,7 @@ export class Peer {
       return
     }
     this.#macs = macs
+    this.#context.log('debug', `${this.label}: it is under load and sent a cookie; the next initiation has it`)
   }
 
   /** The peer's first data under the keys of our response. */

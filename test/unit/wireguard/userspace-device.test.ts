@@ -2,8 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { xchacha20poly1305 } from '@noble/ciphers/chacha.js'
+import { blake2s } from '@noble/hashes/blake2.js'
 import { FakeClock } from '../../../src/base/clock.ts'
-import type { PublicKey } from '../../../src/base/key.ts'
+import { type PublicKey, publicKeyBytes } from '../../../src/base/key.ts'
 import type { Secret } from '../../../src/base/secret.ts'
 import type { PeerState } from '../../../src/model/device.ts'
 import { generatePresharedKey, generatePrivateKey, publicKeyOf } from '../../../src/wireguard/keys.ts'
@@ -313,6 +315,26 @@ test('device: if its port is taken when the link comes up, a port that is set la
   wanted(a, b)
   clock.advance(0)
   assert.equal(keypairsOf(a, b).length, 1)
+})
+
+test('kernel: a cookie reply sends nothing and moves nothing; the retry 5 s after the initiation has mac2', async () => {
+  const { clock, a, b } = await makePair()
+  a.engine.deliver = undefined
+  wanted(a, b)
+  const [first] = a.engine.sent
+  assert.ok(first)
+  const cookieKey = blake2s(Buffer.concat([Buffer.from('cookie--'), publicKeyBytes(b.publicKey)]))
+  const nonce = new Uint8Array(24).fill(5)
+  const sealed = xchacha20poly1305(cookieKey, nonce, first.subarray(116, 132)).encrypt(new Uint8Array(16).fill(3))
+  a.engine.arrive(Uint8Array.from([3, 0, 0, 0, ...first.subarray(4, 8), ...nonce, ...sealed]), '203.0.113.9:9')
+  clock.advance(4999)
+  assert.equal(a.engine.sent.length, 1)
+  assert.equal((await peerOf(a, b)).endpoint, '10.0.0.2:51820')
+  clock.advance(1 + 334)
+  const [, second] = a.engine.sent
+  assert.ok(second)
+  const mac2 = blake2s(second.subarray(0, 132), { key: new Uint8Array(16).fill(3), dkLen: 16 })
+  assert.equal(hex(second.subarray(132)), hex(mac2))
 })
 
 test('device: a handshake given up drops what was staged; a late response is not taken', async () => {
