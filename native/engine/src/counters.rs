@@ -92,6 +92,10 @@ drops! {
     Type = "type",
     /// A handshake message that was not made for our public key, or one while no key is set.
     Mac = "mac1",
+    /// A handshake message without a right mac2, under load: it is answered by a cookie.
+    Mac2 = "mac2",
+    /// A handshake message of a source that sends too many, under load.
+    RateLimited = "rateLimited",
     /// A receiver index that is not ours.
     Index = "unknownIndex",
     /// A session older than 180 s.

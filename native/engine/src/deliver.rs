@@ -12,8 +12,9 @@ use crate::coalesce::{Coalescer, Item};
 use crate::counters::Drop;
 use crate::endpoint::Endpoint;
 use crate::events::Kind;
+use crate::gate::{self, Reply};
 use crate::offload::{Offload, State};
-use crate::packet::{MAX_PACKET_BYTES, Message, TAG_BYTES, decapsulate_ecn, parse_inner};
+use crate::packet::{MAX_PACKET_BYTES, TAG_BYTES, decapsulate_ecn, parse_inner};
 use crate::plane::{Plane, Warning};
 use crate::segment::Segments;
 use crate::table::{Session, Table};
@@ -37,6 +38,8 @@ pub struct Delivery {
     pub coalescer: Coalescer,
     /// What the packets ask for.
     pub changes: Vec<Change>,
+    /// Cookie replies to send.
+    pub replies: Vec<Reply>,
     wire: Wire,
 }
 
@@ -47,6 +50,7 @@ impl Delivery {
         Self {
             coalescer: coalescer(plane),
             changes: Vec::new(),
+            replies: Vec::new(),
             wire: Wire::default(),
         }
     }
@@ -54,6 +58,7 @@ impl Delivery {
     /// Delivers what was opened: packets to the TUN, handshake messages up.
     pub fn deliver(&mut self, arrival: &mut Arrival, tun: &Tun, plane: &Plane) {
         self.check(arrival, plane);
+        plane.reply(&mut self.replies);
         self.apply(plane, arrival.now_ms);
         self.write(arrival, tun, plane);
     }
@@ -63,8 +68,11 @@ impl Delivery {
         self.coalescer.clear();
         let table = plane.table();
         for (kind, place, from) in std::mem::take(&mut arrival.handshakes) {
+            let now_ms = arrival.now_ms;
             let message = &arrival.slots()[place];
-            if let Err(reason) = pass_up(kind, message, &from.endpoint, &table, plane) {
+            let replies = &mut self.replies;
+            let admitted = gate::admit(kind, message, &from, &table, plane, replies, now_ms);
+            if let Err(reason) = admitted {
                 plane.drops.add(reason, 1);
             }
         }
@@ -263,32 +271,4 @@ fn report(error: &std::io::Error, packets: usize, tun: &Tun, plane: &Plane, now_
             format!("writing {}: {error}", tun.name())
         });
     }
-}
-
-/// Passes a handshake message up, if it is made for us: mac1 for those that have one, and for replies an index of ours.
-fn pass_up(
-    kind: Message,
-    message: &[u8],
-    from: &Endpoint,
-    table: &Table,
-    plane: &Plane,
-) -> Result<(), Drop> {
-    let is_ours = || table.mac1.as_ref().is_some_and(|mac1| mac1.verify(message));
-    let passed = match (kind, message.first_chunk()) {
-        (Message::Initiation, Some(initiation)) if is_ours() => {
-            plane.events.initiation(from, initiation)
-        }
-        (Message::Response { receiver }, _) => match table.session(receiver) {
-            Some(Session::Handshake(peer)) if is_ours() => plane.events.reply(*peer, from, message),
-            Some(Session::Handshake(_)) => return Err(Drop::Mac),
-            _ => return Err(Drop::Index),
-        },
-        // It answers an initiation, or a response, whose index is a keypair's by now.
-        (Message::CookieReply { receiver }, _) => {
-            let session = table.session(receiver).ok_or(Drop::Index)?;
-            plane.events.reply(session.peer(), from, message)
-        }
-        _ => return Err(Drop::Mac),
-    };
-    passed.then_some(()).ok_or(Drop::HandshakeQueue)
 }

@@ -93,7 +93,11 @@ impl Engine {
         for (i, tun) in tuns.iter().enumerate() {
             let (plane, stop) = (Arc::clone(&engine.plane), Arc::clone(&engine.stop));
             let (tun, link) = (Arc::clone(tun), link.take());
-            engine.spawn(format!("podwire-out-{i}"), move || {
+            let name = match i {
+                0 => "podwire-out".into(),
+                _ => format!("podwire-out-{i}"),
+            };
+            engine.spawn(name, move || {
                 outbound::run(&plane, &tun, link, &stop);
             })?;
         }

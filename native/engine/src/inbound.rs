@@ -9,7 +9,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc;
-use std::thread;
+use std::thread::{self, Scope};
 
 use crate::arrival::Arrival;
 use crate::counters::Drop;
@@ -64,16 +64,18 @@ pub fn run(plane: &Plane, tun: &Tun, stop: &Waker, openers: usize) {
     }
     thread::scope(|scope| {
         for _ in 0..openers {
-            scope.spawn(|| order.work(|arrival: &mut Arrival| arrival.open(plane)));
+            let open = || order.work(|arrival: &mut Arrival| arrival.open(plane));
+            spawn(scope, "podwire-open", open);
         }
         let delivered = give_back.clone();
-        scope.spawn(move || {
+        let deliver = move || {
             while let Some(mut arrival) = order.next() {
                 delivery.deliver(&mut arrival, tun, plane);
                 // Nobody takes it at the end.
                 let _ = delivered.send(arrival);
             }
-        });
+        };
+        spawn(scope, "podwire-deliver", deliver);
         receive_all(plane, stop, |socket| {
             let mut arrival = free.recv().expect("this thread holds the other end, too");
             let received = arrival.receive(socket);
@@ -86,6 +88,17 @@ pub fn run(plane: &Plane, tun: &Tun, stop: &Waker, openers: usize) {
         });
         order.close();
     });
+}
+
+fn spawn<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    name: &str,
+    work: impl FnOnce() + Send + 'scope,
+) {
+    let thread = thread::Builder::new().name(name.into());
+    // Without its threads the device would look alive and carry nothing.
+    let started = thread.spawn_scoped(scope, work);
+    started.expect("the kernel gives us threads");
 }
 
 /// Waits for datagrams and lets `receive` take them from a socket, until `stop` is woken.

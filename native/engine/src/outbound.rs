@@ -1,7 +1,7 @@
 //! TUN to UDP: read, cut, route, seal, send; one thread, or on more cores one for each queue of the TUN, over which the
 //! kernel spreads the flows.
 
-use std::io;
+use std::io::{self, IoSlice};
 
 use crate::plane::{Plane, Warning};
 use crate::sys::host::now_ms;
@@ -17,6 +17,7 @@ pub const BUFFER_BYTES: usize = READ_BYTES + WIRE_BYTES;
 pub fn run(plane: &Plane, tun: &Tun, mut link: Option<LinkWatch>, stop: &Waker) {
     let mut wire = Wire::default();
     let mut packet = vec![0; READ_BYTES];
+    let header = Vnet::default().write();
     let mut gone = false;
     loop {
         let descriptors = [
@@ -44,6 +45,10 @@ pub fn run(plane: &Plane, tun: &Tun, mut link: Option<LinkWatch>, stop: &Waker) 
             fill(plane, tun, &mut wire, &mut packet, now_ms);
             wire.route(plane, now_ms);
             plane.send(&wire, now_ms);
+            for error in wire.errors.packets.drain(..) {
+                // If the TUN does not take it, its sender waits in vain, as for any lost packet.
+                let _ = tun.write(&[IoSlice::new(&header), IoSlice::new(&error)]);
+            }
             for id in wire.take_waiting() {
                 plane.flush(id, &mut wire, now_ms);
             }

@@ -7,6 +7,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::counters::{Drop, Drops};
 use crate::error::Result;
 use crate::events::Events;
+use crate::gate::{Gate, Reply};
 use crate::offload::{Offloads, Switches};
 use crate::peer::PeerId;
 use crate::sys::socket::{Outgoing, SEND_MESSAGES};
@@ -41,6 +42,8 @@ pub struct Plane {
     pub events: Events,
     /// Packets dropped.
     pub drops: Drops,
+    /// Which handshake messages pass.
+    pub gate: Gate,
     /// The link's MTU, which bounds padding.
     pub mtu_bytes: AtomicUsize,
     /// What the kernel does for many packets at once.
@@ -60,6 +63,7 @@ impl Plane {
             sockets: SocketSlot::new()?,
             events: Events::new(wake),
             drops: Drops::default(),
+            gate: Gate::default(),
             mtu_bytes: AtomicUsize::new(mtu_bytes),
             offloads: Offloads::new(switches),
             warned_ms: Default::default(),
@@ -148,6 +152,35 @@ impl Plane {
             }
         }
         all
+    }
+
+    /// Sends cookie replies. What the kernel does not take is counted, no more: their receivers are whoever was written
+    /// as the source of a flood.
+    pub fn reply(&self, replies: &mut Vec<Reply>) {
+        if replies.is_empty() {
+            return;
+        }
+        if let Some(sockets) = self.sockets.get().as_ref() {
+            let outgoing: Vec<_> = replies
+                .iter()
+                .map(|reply| Outgoing {
+                    bytes: &reply.message,
+                    segment_bytes: reply.message.len(),
+                    endpoint: reply.endpoint,
+                    ecn: 0,
+                })
+                .collect();
+            sockets.send(
+                &outgoing,
+                &self.offloads,
+                |_, count, failure| match failure {
+                    Failure::Source => {}
+                    Failure::NoSocket => self.drops.add(Drop::NoSocket, count),
+                    Failure::Refused(_) => self.drops.add(Drop::Send, count),
+                },
+            );
+        }
+        replies.clear();
     }
 
     /// Sends what waits for a session of the peer, if it has one; otherwise asks for a handshake. A packet that is

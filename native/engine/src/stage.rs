@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn oldest_is_pushed_out() {
+    fn kernel_128_packets_wait_and_the_oldest_is_pushed_out() {
         let stage = Stage::new(Arc::default());
         let pushed_out: usize = (0..130_u8).map(|number| stage.push(&[number])).sum();
         assert_eq!(pushed_out, 2);

@@ -14,6 +14,7 @@ use podwire_aead as aead;
 
 use crate::counters::Drop;
 use crate::endpoint::Endpoint;
+use crate::icmp;
 use crate::keypair::Keypair;
 use crate::packet::{HEADER_BYTES, Inner, MAX_PACKET_BYTES, TAG_BYTES, padded_bytes, parse_inner};
 use crate::peer::{Peer, PeerId};
@@ -81,6 +82,8 @@ pub struct Wire {
     pub messages: Vec<Message>,
     /// Peers for whom packets were staged.
     waiting: Vec<PeerId>,
+    /// What is told to the senders of packets that nobody can get.
+    pub errors: icmp::Errors,
 }
 
 impl Default for Wire {
@@ -93,6 +96,7 @@ impl Default for Wire {
             sealing: Vec::with_capacity(BATCH),
             messages: Vec::with_capacity(BATCH),
             waiting: Vec::new(),
+            errors: icmp::Errors::default(),
         }
     }
 }
@@ -199,6 +203,9 @@ impl Wire {
                 Ok(peer) => peer,
                 Err(reason) => {
                     plane.drops.add(reason, slots.len());
+                    if reason == Drop::NoPeer {
+                        self.refuse(slots.start, now_ms);
+                    }
                     continue;
                 }
             };
@@ -225,9 +232,15 @@ impl Wire {
         peer.ok_or(Drop::NoPeer)
     }
 
+    fn refuse(&mut self, slot: usize, now_ms: u64) {
+        let packet = &self.bytes[self.slots[slot].packet()];
+        self.errors.add(packet, now_ms);
+    }
+
     fn route_group(&mut self, peer: &Peer, slots: Range<usize>, plane: &Plane, now_ms: u64) {
         let Some(endpoint) = peer.endpoint else {
             plane.drops.add(Drop::NoEndpoint, slots.len());
+            self.refuse(slots.start, now_ms);
             return;
         };
         // What waits goes first. Keys do not change while the caller holds the table, so a session that comes now finds

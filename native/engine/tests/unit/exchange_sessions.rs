@@ -112,7 +112,7 @@ fn a_packet_that_comes_while_others_wait_goes_behind_them() {
 }
 
 #[test]
-fn responder_waits_for_the_first_packet() {
+fn paper_5_1_responder_waits_for_the_first_packet() {
     let (mut a, mut b) = ends();
     assert!(b.send(&packet(2, 1, 20), START_MS).is_empty());
     shake(&mut a, &mut b, START_MS);
@@ -138,7 +138,7 @@ fn responder_waits_for_the_first_packet() {
 }
 
 #[test]
-fn packets_of_former_sessions_pass_until_they_are_replaced() {
+fn kernel_packets_of_former_sessions_pass_until_they_are_replaced() {
     let (mut a, mut b) = connected();
     let old = a.send(&packet(1, 2, 50), START_MS);
     shake(&mut a, &mut b, START_MS);
@@ -165,7 +165,7 @@ fn packets_of_former_sessions_pass_until_they_are_replaced() {
 }
 
 #[test]
-fn only_the_initiator_renews_in_time() {
+fn paper_6_2_only_the_initiator_renews_in_time() {
     let (mut a, mut b) = connected();
     let cases = [
         (119_999, false, false),
@@ -188,7 +188,7 @@ fn only_the_initiator_renews_in_time() {
 }
 
 #[test]
-fn receiving_asks_for_new_keys_before_they_die() {
+fn paper_6_2_receiving_asks_for_new_keys_before_they_die() {
     for (age_ms, expected) in [(164_999, false), (165_000, true), (179_999, true)] {
         let (mut a, mut b) = connected();
         let sent = b.send(&packet(2, 1, 20), START_MS + age_ms);
@@ -258,7 +258,7 @@ fn words_tell_the_timers() {
 }
 
 #[test]
-fn congestion_passes_through() {
+fn kernel_ecn_is_copied_both_ways() {
     let (mut a, mut b) = connected();
     let mut text = packet(1, 2, 20);
     text[1] = 2;

@@ -34,7 +34,7 @@ enum Step {
 }
 
 #[test]
-fn rotation_is_the_kernels() {
+fn kernel_keypairs_rotate_between_previous_current_and_next() {
     use Step::{Confirmed, Initiated, Responded};
     let cases: [&[Row]; 5] = [
         &[
@@ -93,7 +93,7 @@ fn rotation_is_the_kernels() {
 }
 
 #[test]
-fn keys_age() {
+fn paper_6_1_keys_are_renewed_at_120_and_165_s_and_dead_at_180_s() {
     // Age; then whether they live, and are stale for sending and for receiving, as initiator.
     let cases = [
         (0, true, false, false),
@@ -136,7 +136,7 @@ fn open(keys: &Keypair, counter: u64, message: &mut [u8]) -> bool {
 }
 
 #[test]
-fn counters_have_limits() {
+fn paper_6_1_keys_are_renewed_after_2_60_messages_and_dead_after_2_64() {
     for initiator in [true, false] {
         let keys = keypair(1, initiator);
         keys.set_sent(REKEY_AFTER_MESSAGES);
@@ -185,7 +185,7 @@ fn what_is_sealed_opens_once_and_only_whole() {
 /// RFC 8439's vectors have nonces that are no counters, so this one was made by OpenSSL (through Node.js): key 07...,
 /// nonce 00000000 0500000000000000, no additional data, and the text "podwire".
 #[test]
-fn nonce_is_the_counter_in_little_endian() {
+fn paper_5_4_6_nonce_is_the_counter_in_little_endian() {
     let keys = keypair(1, true);
     keys.set_sent(5);
     let mut message = [0; HEADER_BYTES + 7 + TAG_BYTES];
