@@ -1,5 +1,6 @@
 use super::super::vector::to_words;
 use super::*;
+use crate::LANES;
 
 /// RFC 8439, appendix A.1: which byte of the key is not zero and what it is, the nonce's last eight bytes, the block,
 /// and what it is.
@@ -55,10 +56,12 @@ fn each_lane_gives_the_rfcs_blocks() {
         let mut key = [0; 8];
         key[byte / 4] = u32::from(value) << (8 * (byte % 4));
         for lane in 0..LANES {
-            let mut blocks = Blocks::default();
-            blocks.set(lane, block, counter);
             // SAFETY: the machine is supported.
-            let words = unsafe { to_words(streams(&key, &blocks)[lane]) };
+            let words = unsafe {
+                let mut blocks = Blocks::none();
+                blocks.set_from(lane, block, counter);
+                to_words(streams(&key, &blocks)[lane])
+            };
             let hex = words
                 .map(|word| format!("{:016x}", word.swap_bytes()))
                 .concat();
