@@ -3,7 +3,8 @@
 
 use std::arch::x86_64::*;
 
-use super::vector::turn_words;
+use super::vector::{from_words, turn_words};
+use crate::LANES;
 
 /// "expand 32-byte k".
 const CONSTANTS: [u32; 4] = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574];
@@ -17,6 +18,26 @@ pub struct Blocks {
 }
 
 impl Blocks {
+    /// The first block of the stream of each counter.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub fn firsts(counters: &[u64; LANES]) -> Self {
+        let counters = counters.as_chunks().0;
+        let halves = [0, 1].map(|half: usize| from_words(&counters[half]));
+        let join = |[a, b]: [__m512i; 2]| {
+            let b = _mm512_cvtepi64_epi32(b);
+            _mm512_inserti64x4::<1>(_mm512_castsi256_si512(_mm512_cvtepi64_epi32(a)), b)
+        };
+        let nonce = [
+            join(halves),
+            join(halves.map(|half| _mm512_srli_epi64::<32>(half))),
+        ];
+        Self {
+            block: _mm512_setzero_si512(),
+            nonce,
+        }
+    }
+
     /// To be set from lane 0.
     #[inline]
     #[target_feature(enable = "avx512f")]

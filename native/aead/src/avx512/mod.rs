@@ -107,11 +107,7 @@ fn open(key: &[u32; 8], chunk: &mut Chunk) -> [bool; LANES] {
 /// The one-time keys of lanes 0 to 7 and 8 to 15: the first half of each stream's first block (RFC 8439, section 2.6).
 #[target_feature(enable = "avx512f,avx512bw,avx512ifma")]
 fn one_time_keys(key: &[u32; 8], chunk: &Chunk) -> [OneTimeKeys; 2] {
-    let mut blocks = Blocks::none();
-    for (lane, counter) in chunk.counters.iter().enumerate() {
-        blocks.set_from(lane, 0, *counter);
-    }
-    let words = chacha20::words(key, &blocks);
+    let words = chacha20::words(key, &Blocks::firsts(&chunk.counters));
     let pairs = [0, 2, 4, 6].map(|word| [words[word], words[word + 1]]);
     let join = |low, high| {
         _mm512_or_si512(

@@ -2,6 +2,7 @@
 //! is three limbs of 44, 44 and 42 bits, that IFMA multiplies; what passes 2^130 comes back times five.
 
 use std::arch::x86_64::*;
+use std::sync::atomic::{Ordering, compiler_fence};
 
 use super::BLOCK_BYTES;
 use super::vector::{from_words, load, to_words, turn_double_words};
@@ -35,8 +36,10 @@ pub struct OneTimeKeys {
 
 impl Drop for OneTimeKeys {
     fn drop(&mut self) {
-        // SAFETY: it is our own, holds only plain registers, and nothing reads it any more.
-        unsafe { zeroize::zeroize_flat_type(self) };
+        // Not by zeroize, which writes byte by byte: that took a third of the time of small messages.
+        // SAFETY: it is our own, zeros are a value of it, and nothing reads it any more.
+        unsafe { std::ptr::write_volatile(self, std::mem::zeroed()) };
+        compiler_fence(Ordering::SeqCst);
     }
 }
 

@@ -1,6 +1,5 @@
 use super::super::vector::to_words;
 use super::*;
-use crate::LANES;
 
 /// RFC 8439, appendix A.1: which byte of the key is not zero and what it is, the nonce's last eight bytes, the block,
 /// and what it is.
