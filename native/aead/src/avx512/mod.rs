@@ -9,6 +9,7 @@
 
 mod chacha20;
 mod chunk;
+mod limbs;
 mod poly1305;
 mod vector;
 

@@ -1,10 +1,10 @@
-//! `Poly1305` of eight messages side by side (RFC 8439, section 2.5), a lane of 64 bits each. A number modulo 2^130 - 5
-//! is three limbs of 44, 44 and 42 bits, that IFMA multiplies; what passes 2^130 comes back times five.
+//! `Poly1305` of eight messages side by side (RFC 8439, section 2.5), a lane of 64 bits each.
 
 use std::arch::x86_64::*;
 use std::sync::atomic::{Ordering, compiler_fence};
 
 use super::BLOCK_BYTES;
+use super::limbs::{Limbs, Multiplier, Products, five_times, limbs, ones, sum};
 use super::vector::{from_words, load, to_words, turn_double_words};
 
 /// Messages side by side.
@@ -12,18 +12,8 @@ pub const LANES: usize = 8;
 /// Bytes that one step takes of each message.
 const STEP_BYTES: usize = 16;
 
-/// A number a lane; between steps its limbs may pass their size by a little.
-type Limbs = [__m512i; 3];
-
 /// A sum of eight messages under way.
 pub type Sums = Limbs;
-
-/// What a sum is multiplied by.
-struct Multiplier {
-    limbs: Limbs,
-    /// The upper limbs times twenty: at 2^132, four times five.
-    upper20: [__m512i; 2],
-}
 
 /// The one-time keys of eight messages; wiped when dropped.
 pub struct OneTimeKeys {
@@ -43,31 +33,6 @@ impl Drop for OneTimeKeys {
     }
 }
 
-/// 2^44 - 1 or 2^42 - 1 in each lane.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn ones(bits: u32) -> __m512i {
-    _mm512_set1_epi64((1 << bits) - 1)
-}
-
-/// The limbs of 128-bit numbers given as halves.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn limbs(low: __m512i, high: __m512i) -> Limbs {
-    let middle = _mm512_or_si512(_mm512_srli_epi64::<44>(low), _mm512_slli_epi64::<20>(high));
-    [
-        _mm512_and_si512(low, ones(44)),
-        _mm512_and_si512(middle, ones(44)),
-        _mm512_srli_epi64::<24>(high),
-    ]
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn five_times(x: __m512i) -> __m512i {
-    _mm512_add_epi64(x, _mm512_slli_epi64::<2>(x))
-}
-
 /// A block of eight messages, and 2^128, from the halves of its sixteen bytes.
 #[inline]
 #[target_feature(enable = "avx512f")]
@@ -78,90 +43,6 @@ fn block(low: __m512i, high: __m512i) -> Limbs {
         middle,
         _mm512_or_si512(top, _mm512_set1_epi64(1 << 40)),
     ]
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn sum(a: Limbs, b: Limbs) -> Limbs {
-    [
-        _mm512_add_epi64(a[0], b[0]),
-        _mm512_add_epi64(a[1], b[1]),
-        _mm512_add_epi64(a[2], b[2]),
-    ]
-}
-
-/// Sums of products before their carries: for each limb the low 52 bits of each product, and the bits above.
-struct Products {
-    low: [__m512i; 3],
-    high: [__m512i; 3],
-}
-
-impl Products {
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    fn new() -> Self {
-        let zeros = [_mm512_setzero_si512(); 3];
-        Self {
-            low: zeros,
-            high: zeros,
-        }
-    }
-
-    /// Adds a product.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512ifma")]
-    fn add(mut self, factor: Limbs, by: &Multiplier) -> Self {
-        let (r, r20) = (&by.limbs, &by.upper20);
-        // What each limb of the factor is multiplied by, for each limb of the product.
-        let rows = [
-            [r[0], r20[1], r20[0]],
-            [r[1], r[0], r20[1]],
-            [r[2], r[1], r[0]],
-        ];
-        for limb in 0..3 {
-            for (product, row) in rows.iter().enumerate() {
-                self.low[product] =
-                    _mm512_madd52lo_epu64(self.low[product], factor[limb], row[limb]);
-                self.high[product] =
-                    _mm512_madd52hi_epu64(self.high[product], factor[limb], row[limb]);
-            }
-        }
-        self
-    }
-
-    /// To limbs. The bits above count 2^52, which is 2^8 of the next limb, and 2^10 of what passes 2^130.
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    fn carry(self) -> Limbs {
-        let Self { low, high } = self;
-        let up = |low, high| {
-            _mm512_add_epi64(_mm512_srli_epi64::<44>(low), _mm512_slli_epi64::<8>(high))
-        };
-        let h1 = _mm512_add_epi64(low[1], up(low[0], high[0]));
-        let h2 = _mm512_add_epi64(low[2], up(h1, high[1]));
-        let top = _mm512_add_epi64(
-            _mm512_srli_epi64::<42>(h2),
-            _mm512_slli_epi64::<10>(high[2]),
-        );
-        let h0 = _mm512_add_epi64(_mm512_and_si512(low[0], ones(44)), five_times(top));
-        [
-            _mm512_and_si512(h0, ones(44)),
-            _mm512_add_epi64(_mm512_and_si512(h1, ones(44)), _mm512_srli_epi64::<44>(h0)),
-            _mm512_and_si512(h2, ones(42)),
-        ]
-    }
-}
-
-impl Multiplier {
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    fn new(limbs: Limbs) -> Self {
-        let twenty_times = |x| _mm512_slli_epi64::<2>(five_times(x));
-        Self {
-            limbs,
-            upper20: [twenty_times(limbs[1]), twenty_times(limbs[2])],
-        }
-    }
 }
 
 impl OneTimeKeys {
