@@ -73,7 +73,7 @@ impl Key {
     }
 
     /// Decrypts the text of each message in place. `right` comes to say of each whether its tag is right; the text of one
-    /// with a wrong tag is spoilt. One too short for a tag is wrong. The ranges ascend and do not overlap.
+    /// with a wrong tag is of no use. One too short for a tag is wrong. The ranges ascend and do not overlap.
     ///
     /// # Panics
     /// If a range exceeds the buffer. It may, if the ranges do not ascend.

@@ -3,28 +3,63 @@
 
 use std::arch::x86_64::*;
 
-use super::LANES;
 use super::vector::{from_words, turn_words};
+use crate::LANES;
 
 /// "expand 32-byte k".
 const CONSTANTS: [u32; 4] = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574];
 
 /// Which sixteen blocks.
-#[derive(Default)]
 pub struct Blocks {
     /// Place of the block in its key stream.
-    pub block: [u32; LANES],
+    block: __m512i,
     /// The nonce's two words that are not zero.
-    pub nonce: [[u32; LANES]; 2],
+    nonce: [__m512i; 2],
 }
 
 impl Blocks {
-    /// Makes a lane stand for one block of the stream of this counter.
+    /// The first block of the stream of each counter.
     #[inline]
-    pub fn set(&mut self, lane: usize, block: u32, counter: u64) {
-        self.block[lane] = block;
-        self.nonce[0][lane] = counter as u32;
-        self.nonce[1][lane] = (counter >> 32) as u32;
+    #[target_feature(enable = "avx512f")]
+    pub fn firsts(counters: &[u64; LANES]) -> Self {
+        let counters = counters.as_chunks().0;
+        let halves = [0, 1].map(|half: usize| from_words(&counters[half]));
+        let join = |[a, b]: [__m512i; 2]| {
+            let b = _mm512_cvtepi64_epi32(b);
+            _mm512_inserti64x4::<1>(_mm512_castsi256_si512(_mm512_cvtepi64_epi32(a)), b)
+        };
+        let nonce = [
+            join(halves),
+            join(halves.map(|half| _mm512_srli_epi64::<32>(half))),
+        ];
+        Self {
+            block: _mm512_setzero_si512(),
+            nonce,
+        }
+    }
+
+    /// To be set from lane 0.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub fn none() -> Self {
+        let zero = _mm512_setzero_si512();
+        Self {
+            block: zero,
+            nonce: [zero; 2],
+        }
+    }
+
+    /// Makes this lane and all after it stand for successive blocks of the stream of this counter.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub fn set_from(&mut self, lane: usize, block: u32, counter: u64) {
+        let lanes = u16::MAX << lane;
+        let first = _mm512_set1_epi32(block.wrapping_sub(lane as u32).cast_signed());
+        let numbers = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+        self.block = _mm512_mask_add_epi32(self.block, lanes, first, numbers);
+        let [low, high] = [counter as u32, (counter >> 32) as u32].map(u32::cast_signed);
+        self.nonce[0] = _mm512_mask_set1_epi32(self.nonce[0], lanes, low);
+        self.nonce[1] = _mm512_mask_set1_epi32(self.nonce[1], lanes, high);
     }
 }
 
@@ -56,9 +91,9 @@ pub fn words(key: &[u32; 8], blocks: &Blocks) -> [__m512i; 16] {
     for (register, word) in start.iter_mut().zip(CONSTANTS.iter().chain(key)) {
         *register = _mm512_set1_epi32(word.cast_signed());
     }
-    start[12] = from_words(&blocks.block);
-    start[14] = from_words(&blocks.nonce[0]);
-    start[15] = from_words(&blocks.nonce[1]);
+    start[12] = blocks.block;
+    start[14] = blocks.nonce[0];
+    start[15] = blocks.nonce[1];
     let mut x = start;
     for _ in 0..10 {
         quarter_rounds(&mut x, 0);

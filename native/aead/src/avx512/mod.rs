@@ -8,6 +8,8 @@
 #![allow(clippy::wildcard_imports)]
 
 mod chacha20;
+mod chunk;
+mod limbs;
 mod poly1305;
 mod vector;
 
@@ -17,6 +19,7 @@ use zeroize::Zeroize;
 
 use crate::{LANES, Message, TAG_BYTES};
 use chacha20::Blocks;
+use chunk::{Chunk, Place};
 use poly1305::OneTimeKeys;
 
 /// Bytes of a `ChaCha20` block, and of a register.
@@ -73,40 +76,6 @@ impl Key {
     }
 }
 
-/// Messages side by side; lanes without one are empty.
-#[derive(Default)]
-struct Chunk<'a> {
-    counters: [u64; LANES],
-    texts: [&'a mut [u8]; LANES],
-    tags: [&'a mut [u8]; LANES],
-    length: usize,
-}
-
-impl<'a> Chunk<'a> {
-    fn new(buffer: &'a mut [u8], messages: &[Message]) -> Self {
-        let mut chunk = Self {
-            length: messages.len(),
-            ..Self::default()
-        };
-        let (mut rest, mut passed) = (buffer, 0);
-        for (lane, message) in messages.iter().enumerate() {
-            let skipped = message
-                .range
-                .start
-                .checked_sub(passed)
-                .expect("ranges that ascend");
-            let (bytes, after) = rest[skipped..].split_at_mut(message.range.len());
-            let (text, tag) = bytes
-                .split_last_chunk_mut::<TAG_BYTES>()
-                .expect("room for a tag");
-            (chunk.texts[lane], chunk.tags[lane]) = (text, tag);
-            chunk.counters[lane] = message.counter;
-            (rest, passed) = (after, message.range.end);
-        }
-        chunk
-    }
-}
-
 #[target_feature(enable = "avx512f,avx512bw,avx512ifma")]
 fn seal(key: &[u32; 8], chunk: &mut Chunk) {
     let keys = one_time_keys(key, chunk);
@@ -121,16 +90,16 @@ fn seal(key: &[u32; 8], chunk: &mut Chunk) {
 fn open(key: &[u32; 8], chunk: &mut Chunk) -> [bool; LANES] {
     let tags = tags(&one_time_keys(key, chunk), chunk);
     let mut right = [false; LANES];
-    for ((right, tag), given) in right
-        .iter_mut()
-        .zip(tags)
-        .zip(&chunk.tags)
-        .take(chunk.length)
-    {
+    for (lane, tag) in tags.into_iter().enumerate().take(chunk.length) {
         // One comparison of 128 bits, whose time does not depend on where they differ.
-        *right = given
+        let given = chunk.tags[lane]
             .first_chunk()
-            .is_some_and(|given| std::hint::black_box(u128::from_le_bytes(*given) ^ tag) == 0);
+            .map(|given| u128::from_le_bytes(*given));
+        right[lane] = given.is_some_and(|given| std::hint::black_box(given ^ tag) == 0);
+        if !right[lane] {
+            // What is not from the peer is not decrypted.
+            chunk.texts[lane] = &mut [];
+        }
     }
     xor_streams(key, chunk);
     right
@@ -139,11 +108,7 @@ fn open(key: &[u32; 8], chunk: &mut Chunk) -> [bool; LANES] {
 /// The one-time keys of lanes 0 to 7 and 8 to 15: the first half of each stream's first block (RFC 8439, section 2.6).
 #[target_feature(enable = "avx512f,avx512bw,avx512ifma")]
 fn one_time_keys(key: &[u32; 8], chunk: &Chunk) -> [OneTimeKeys; 2] {
-    let mut blocks = Blocks::default();
-    for (lane, counter) in chunk.counters.iter().enumerate() {
-        blocks.set(lane, 0, *counter);
-    }
-    let words = chacha20::words(key, &blocks);
+    let words = chacha20::words(key, &Blocks::firsts(&chunk.counters));
     let pairs = [0, 2, 4, 6].map(|word| [words[word], words[word + 1]]);
     let join = |low, high| {
         _mm512_or_si512(
@@ -186,38 +151,32 @@ fn tags(keys: &[OneTimeKeys; 2], chunk: &Chunk) -> [u128; LANES] {
     std::array::from_fn(|lane| tags[lane / poly1305::LANES][lane % poly1305::LANES])
 }
 
-/// Encrypts or decrypts the texts. Sixteen blocks a time, in the order of the texts' bytes: a message's last go with the
-/// next one's first.
+/// Encrypts or decrypts the texts, sixteen blocks a time.
 #[target_feature(enable = "avx512f,avx512bw")]
 fn xor_streams(key: &[u32; 8], chunk: &mut Chunk) {
-    let (mut message, mut at) = (0, 0);
+    let mut place = Place::default();
     loop {
-        let mut blocks = Blocks::default();
-        let mut places = [(0, 0); LANES];
-        let mut lanes = 0;
-        while lanes < LANES && message < chunk.length {
-            if at >= chunk.texts[message].len() {
-                (message, at) = (message + 1, 0);
-                continue;
-            }
-            blocks.set(
-                lanes,
-                (at / BLOCK_BYTES + 1) as u32,
-                chunk.counters[message],
+        let (mut blocks, mut count) = (Blocks::none(), 0);
+        let mut start = place;
+        while let Some(run) = chunk.next_run(&mut place, LANES - count) {
+            blocks.set_from(
+                count,
+                (run.at / BLOCK_BYTES + 1) as u32,
+                chunk.counters[run.lane],
             );
-            places[lanes] = (message, at);
-            lanes += 1;
-            at += BLOCK_BYTES;
+            count += run.blocks;
         }
-        if lanes == 0 {
+        if count == 0 {
             return;
         }
-        for ((message, at), stream) in places
-            .into_iter()
-            .zip(chacha20::streams(key, &blocks))
-            .take(lanes)
-        {
-            vector::xor(chunk.texts[message], at, stream);
+        let streams = chacha20::streams(key, &blocks);
+        let mut rest = &streams[..count];
+        while let Some(run) = chunk.next_run(&mut start, rest.len()) {
+            let (now, later) = rest.split_at(run.blocks);
+            for (i, stream) in now.iter().enumerate() {
+                vector::xor(chunk.texts[run.lane], run.at + i * BLOCK_BYTES, *stream);
+            }
+            rest = later;
         }
     }
 }

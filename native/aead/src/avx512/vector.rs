@@ -35,21 +35,15 @@ pub fn xor(bytes: &mut [u8], at: usize, stream: __m512i) {
     }
 }
 
-/// What a register can be made of.
-pub trait Word {}
-impl Word for u32 {}
-impl Word for u64 {}
-
-/// Sixteen 32-bit or eight 64-bit words.
+/// Eight 64-bit words.
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub fn from_words<W: Word, const N: usize>(words: &[W; N]) -> __m512i {
-    const { assert!(size_of::<[W; N]>() == BLOCK_BYTES) };
+pub fn from_words(words: &[u64; 8]) -> __m512i {
     // SAFETY: the array has the 64 bytes that are read.
     unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
 }
 
-/// Eight 64-bit words.
+/// The eight again.
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub fn to_words(register: __m512i) -> [u64; 8] {

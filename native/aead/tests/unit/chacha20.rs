@@ -55,10 +55,12 @@ fn each_lane_gives_the_rfcs_blocks() {
         let mut key = [0; 8];
         key[byte / 4] = u32::from(value) << (8 * (byte % 4));
         for lane in 0..LANES {
-            let mut blocks = Blocks::default();
-            blocks.set(lane, block, counter);
             // SAFETY: the machine is supported.
-            let words = unsafe { to_words(streams(&key, &blocks)[lane]) };
+            let words = unsafe {
+                let mut blocks = Blocks::none();
+                blocks.set_from(lane, block, counter);
+                to_words(streams(&key, &blocks)[lane])
+            };
             let hex = words
                 .map(|word| format!("{:016x}", word.swap_bytes()))
                 .concat();
