@@ -18,6 +18,8 @@
 #![allow(clippy::missing_panics_doc)]
 
 pub mod allowed_ips;
+pub mod checksum;
+pub mod coalesce;
 pub mod counters;
 pub mod endpoint;
 pub mod engine;
@@ -31,11 +33,13 @@ pub mod packet;
 pub mod peer;
 pub mod plane;
 pub mod replay;
+pub mod segment;
 pub mod stage;
 mod sys;
 pub mod table;
 pub mod tun;
 pub mod udp;
+pub mod vnet;
 
 pub use engine::{Engine, Options};
 pub use error::Error;

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod link;
 pub mod poll;
+pub mod simd;
 pub mod socket;
 pub mod tun;
 pub mod wipe;
