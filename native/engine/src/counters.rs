@@ -109,6 +109,8 @@ drops! {
     HandshakeQueue = "handshakeQueue",
     /// Read from the TUN, but not an IP packet.
     OutboundHeader = "outboundHeader",
+    /// Read from the TUN with an offload that disagrees with the packet.
+    Offload = "offload",
     /// No peer has the destination in its `AllowedIPs`.
     NoPeer = "noPeer",
     /// The peer has no endpoint.

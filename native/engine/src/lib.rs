@@ -25,6 +25,7 @@ pub mod endpoint;
 pub mod engine;
 pub mod error;
 pub mod events;
+pub mod flow;
 pub mod inbound;
 pub mod keypair;
 pub mod mac;

@@ -53,14 +53,17 @@ impl Vnet {
     /// What the TUN takes.
     #[must_use]
     pub fn write(&self) -> [u8; VNET_BYTES] {
-        let [[a, b], [c, d], [e, f], [g, h]] = [
+        let mut bytes = [self.flags, self.gso_type, 0, 0, 0, 0, 0, 0, 0, 0];
+        let fields = [
             self.header_bytes,
             self.gso_size,
             self.csum_start,
             self.csum_offset,
-        ]
-        .map(u16::to_ne_bytes);
-        [self.flags, self.gso_type, a, b, c, d, e, f, g, h]
+        ];
+        for (to, field) in bytes[2..].as_chunks_mut().0.iter_mut().zip(fields) {
+            *to = field.to_ne_bytes();
+        }
+        bytes
     }
 }
 

@@ -15,7 +15,10 @@ fn naive(bytes: &[u8]) -> u16 {
 #[test]
 fn sums_are_those_of_the_rfc() {
     // RFC 1071, section 3.
-    assert_eq!(fold(sum(&[0, 1, 0xf2, 3, 0xf4, 0xf5, 0xf6, 0xf7], 0)), 0xddf2);
+    assert_eq!(
+        fold(sum(&[0, 1, 0xf2, 3, 0xf4, 0xf5, 0xf6, 0xf7], 0)),
+        0xddf2
+    );
     let cases: [(&[u8], u16); 6] = [
         (&[], 0),
         (&[0x12], 0x1200),
@@ -35,7 +38,11 @@ fn sums_are_those_of_the_rfc() {
 
 #[test]
 fn pseudo_headers_are_those_of_both_families() {
-    let v4 = [&[10, 0, 0, 1, 10, 0, 0, 2, 0, 6][..], &1400_u16.to_be_bytes()].concat();
+    let v4 = [
+        &[10, 0, 0, 1, 10, 0, 0, 2, 0, 6][..],
+        &1400_u16.to_be_bytes(),
+    ]
+    .concat();
     assert_eq!(fold(pseudo_header(&v4[..8], 6, 1400)), naive(&v4));
     let addresses: Vec<u8> = (200..232).collect();
     let v6 = [&addresses[..], &[0, 0, 0xfe, 0xdc, 0, 0, 0, 17]].concat();
