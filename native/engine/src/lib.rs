@@ -31,6 +31,10 @@ pub mod keypair;
 pub mod mac;
 pub mod outbound;
 pub mod packet;
+#[cfg(test)]
+#[path = "../fuzz/src/packets.rs"]
+#[allow(clippy::pedantic, dead_code, missing_docs)]
+mod packets;
 pub mod peer;
 pub mod plane;
 pub mod replay;

@@ -1,7 +1,6 @@
 //! What the fuzz targets do, with the bytes that their corpora keep and with random ones.
 
 #[allow(clippy::pedantic, missing_docs)]
-#[rustfmt::skip]
 #[path = "../fuzz/src/lib.rs"]
 mod fuzz;
 
@@ -11,9 +10,11 @@ use std::path::Path;
 use fuzz::{allowed_ips, coalesce, inbound, packet, segment};
 use proptest::prelude::*;
 
+type Run = fn(&[u8]);
+
 #[test]
 fn corpora_are_answered() {
-    let targets: [(&str, fn(&[u8])); 5] = [
+    let targets: [(&str, Run); 5] = [
         ("allowed_ips", allowed_ips::run),
         ("coalesce", coalesce::run),
         ("inbound", inbound::run),

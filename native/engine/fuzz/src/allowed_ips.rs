@@ -19,7 +19,9 @@ pub fn run(bytes: &[u8]) {
     for &[add, owner, length, a, b, c, d, v6] in bytes.as_chunks::<8>().0.iter().take(200) {
         let v6 = v6 & 1 == 1;
         let at = address([a, b, c, d], v6);
-        let Some(prefix) = Prefix::new(at, length % if v6 { 129 } else { 33 }) else { continue };
+        let Some(prefix) = Prefix::new(at, length % if v6 { 129 } else { 33 }) else {
+            continue;
+        };
         let owner = u32::from(owner % 4);
         if add & 1 == 1 {
             assert_eq!(trie.insert(prefix, owner), list.insert(prefix, owner));
@@ -30,7 +32,10 @@ pub fn run(bytes: &[u8]) {
                 list.remove(&prefix);
             }
         }
-        let longest = list.iter().filter(|(prefix, _)| prefix.contains(at)).max_by_key(|(prefix, _)| prefix.length());
+        let longest = list
+            .iter()
+            .filter(|(prefix, _)| prefix.contains(at))
+            .max_by_key(|(prefix, _)| prefix.length());
         assert_eq!(trie.lookup(at), longest.map(|(_, owner)| *owner));
         assert!(trie.nodes() <= 2 * list.len());
     }

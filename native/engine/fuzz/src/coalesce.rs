@@ -18,7 +18,9 @@ struct Sent {
 }
 
 pub fn run(bytes: &[u8]) {
-    let [switches, steps @ ..] = bytes else { return };
+    let [switches, steps @ ..] = bytes else {
+        return;
+    };
     let _ = classify(steps);
     let (mut buffer, mut sent) = (vec![], vec![]);
     let mut flows: Vec<Flow> = (0..10).map(Flow::new).collect();
@@ -49,7 +51,12 @@ fn check<'a>(sent: &[Sent], buffer: &[u8], items: impl Iterator<Item = Item<'a>>
     let mut newest = HashMap::new();
     let ends: HashMap<usize, usize> = sent.iter().map(|sent| sent.range.end).zip(0..).collect();
     for item in items {
-        let joined: Vec<u8> = item.pieces.iter().flat_map(|piece| &buffer[piece.clone()]).copied().collect();
+        let joined: Vec<u8> = item
+            .pieces
+            .iter()
+            .flat_map(|piece| &buffer[piece.clone()])
+            .copied()
+            .collect();
         let segments = Segments::new(&item.vnet, &joined).expect("an item is a packet of the TUN");
         assert_eq!(segments.count(), item.pieces.len());
         assert!(item.pieces.len() <= if item.vnet.csum_offset == 16 { 128 } else { 64 });
@@ -60,7 +67,10 @@ fn check<'a>(sent: &[Sent], buffer: &[u8], items: impl Iterator<Item = Item<'a>>
         });
         for (i, place) in places.into_iter().enumerate() {
             let sent = &sent[place];
-            assert!(!std::mem::replace(&mut seen[place], true), "packet {place} came twice");
+            assert!(
+                !std::mem::replace(&mut seen[place], true),
+                "packet {place} came twice"
+            );
             let before = newest.insert(flow(&sent.bytes), place);
             assert!(before < Some(place), "packet {place} was overtaken");
             let mut segment = vec![0; segments.bytes(i)];
@@ -82,7 +92,9 @@ fn flow(packet: &[u8]) -> Vec<u8> {
         4 => (packet[9], &packet[12..20], usize::from(packet[0] & 15) * 4),
         _ => (packet[6], &packet[8..40], 40),
     };
-    let ports = packet.get(transport..transport + 4).filter(|_| matches!(protocol, TCP | UDP));
+    let ports = packet
+        .get(transport..transport + 4)
+        .filter(|_| matches!(protocol, TCP | UDP));
     [&[protocol], addresses, ports.unwrap_or_default()].concat()
 }
 
@@ -109,7 +121,11 @@ impl Flow {
             port: flow,
             ..Packet::default()
         };
-        Self { packet, size: 100, id_step: 1 }
+        Self {
+            packet,
+            size: 100,
+            id_step: 1,
+        }
     }
 
     fn next(&mut self, [_, what, value, length]: [u8; 4]) -> Vec<u8> {
@@ -126,7 +142,9 @@ impl Flow {
             6 => packet.flags = value,
             7 => packet.fragment = value & 0xc0,
             8 => packet.options = vec![1; number % 11 * 4],
-            9 if packet.v6 => packet.extra = [packet.protocol, 0, 1, 4, 0, 0, 0, 0][..number % 2 * 8].to_vec(),
+            9 if packet.v6 => {
+                packet.extra = [packet.protocol, 0, 1, 4, 0, 0, 0, 0][..number % 2 * 8].to_vec()
+            }
             9 => packet.extra = vec![1; number % 11 * 4],
             10 => packet.sequence = packet.sequence.wrapping_add(u32::from(value) << 24),
             11 => packet.id ^= u16::from(value),
@@ -149,12 +167,17 @@ impl Flow {
             // Spoilt by the sender.
             17 => {
                 bytes[place] ^= length | 1;
-                if bytes.len() > packet.transport() + 20 && bytes[0] >> 4 == if packet.v6 { 6 } else { 4 } && bytes[0] & 15 >= 5 {
+                if bytes.len() > packet.transport() + 20
+                    && bytes[0] >> 4 == if packet.v6 { 6 } else { 4 }
+                    && bytes[0] & 15 >= 5
+                {
                     finish(&mut bytes, packet.transport(), packet.protocol);
                 }
             }
             // Another form of the same sum, or none.
-            18 if packet.protocol == UDP => bytes[packet.transport() + 6..packet.transport() + 8].fill(0),
+            18 if packet.protocol == UDP => {
+                bytes[packet.transport() + 6..packet.transport() + 8].fill(0)
+            }
             19 => bytes.truncate(place),
             20 if !packet.v6 => {
                 bytes[6] = value & 0x3f;

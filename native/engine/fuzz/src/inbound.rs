@@ -30,7 +30,10 @@ pub fn run(bytes: &[u8]) {
         send_key: &KEY,
         receive_key: &KEY,
     };
-    plane.table_mut().install(peer, &options(how & 1 == 1), 1000).expect("the index is a handshake's");
+    plane
+        .table_mut()
+        .install(peer, &options(how & 1 == 1), 1000)
+        .expect("the index is a handshake's");
     let theirs = Arc::new(Keypair::new(peer, &options(true), 1000));
 
     let mut datagram = match how >> 1 & 3 {

@@ -73,7 +73,11 @@ impl Packet {
         bytes.extend(&self.payload);
         let transport = self.transport();
         if self.v6 {
-            let next = if self.extra.is_empty() { self.protocol } else { 0 };
+            let next = if self.extra.is_empty() {
+                self.protocol
+            } else {
+                0
+            };
             let [a, b] = [0x60 | self.traffic_class >> 4, self.traffic_class << 4];
             bytes[..8].copy_from_slice(&[a, b, 0, self.flow_label, 0, 0, next, self.ttl]);
             bytes[8..40].fill(0xfd);
@@ -81,7 +85,18 @@ impl Packet {
         } else {
             let ihl = 5 + self.extra.len() as u8 / 4;
             let [id, id_low] = self.id.to_be_bytes();
-            let head = [0x40 | ihl, self.traffic_class, 0, 0, id, id_low, self.fragment, 0, self.ttl, self.protocol];
+            let head = [
+                0x40 | ihl,
+                self.traffic_class,
+                0,
+                0,
+                id,
+                id_low,
+                self.fragment,
+                0,
+                self.ttl,
+                self.protocol,
+            ];
             bytes[..10].copy_from_slice(&head);
             bytes[12..20].copy_from_slice(&[10, 0, 0, self.source, 10, 0, 0, 99]);
         }
@@ -116,7 +131,11 @@ pub fn sum(pieces: &[&[u8]]) -> u16 {
 /// Sum of the pseudo header of a packet with no routing header.
 pub fn pseudo(packet: &[u8], transport: usize, protocol: u8) -> u16 {
     let length = (packet.len() - transport) as u16;
-    let addresses = if packet[0] >> 4 == 4 { &packet[12..20] } else { &packet[8..40] };
+    let addresses = if packet[0] >> 4 == 4 {
+        &packet[12..20]
+    } else {
+        &packet[8..40]
+    };
     sum(&[addresses, &[0, protocol], &length.to_be_bytes()])
 }
 
@@ -142,9 +161,12 @@ pub fn finish(packet: &mut [u8], transport: usize, protocol: u8) {
         packet[4..6].copy_from_slice(&(length as u16 - 40).to_be_bytes());
     }
     if protocol == UDP {
-        packet[transport + 4..transport + 6].copy_from_slice(&((length - transport) as u16).to_be_bytes());
+        packet[transport + 4..transport + 6]
+            .copy_from_slice(&((length - transport) as u16).to_be_bytes());
     }
-    let Some(offset) = checksum_offset(protocol) else { return };
+    let Some(offset) = checksum_offset(protocol) else {
+        return;
+    };
     let place = transport + offset;
     packet[place..place + 2].fill(0);
     let pseudo = pseudo(packet, transport, protocol);

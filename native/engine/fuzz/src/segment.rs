@@ -7,7 +7,9 @@ use podwire_engine::vnet::{GSO_NONE, GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, NEEDS_CSU
 use super::packets::{TCP, UDP, checksum_offset, finish, sum, unfinish};
 
 pub fn run(bytes: &[u8]) {
-    let Some((vnet, [how, packet @ ..])) = bytes.split_first_chunk() else { return };
+    let Some((vnet, [how, packet @ ..])) = bytes.split_first_chunk() else {
+        return;
+    };
     let (mut vnet, mut packet) = (Vnet::read(vnet), packet.to_vec());
     let is_mended = how & 1 == 1 && mend(&mut vnet, &mut packet).is_some();
     let Ok(segments) = Segments::new(&vnet, &packet) else {
@@ -22,7 +24,11 @@ pub fn run(bytes: &[u8]) {
         segments.write(i, &mut out);
         if !is_mended && vnet.flags & NEEDS_CSUM != 0 {
             let place = usize::from(vnet.csum_start + vnet.csum_offset);
-            let of_ip = if packet[0] >> 4 == 4 && vnet.gso_type != GSO_NONE { 10..12 } else { 0..0 };
+            let of_ip = if packet[0] >> 4 == 4 && vnet.gso_type != GSO_NONE {
+                10..12
+            } else {
+                0..0
+            };
             assert_eq!(out[of_ip.clone()], expected[of_ip]);
             out[place..place + 2].fill(0);
             expected[place..place + 2].fill(0);
@@ -34,13 +40,17 @@ pub fn run(bytes: &[u8]) {
 /// What a right super-packet would say.
 fn mend(vnet: &mut Vnet, packet: &mut [u8]) -> Option<()> {
     let transport = usize::from(vnet.csum_start);
-    let protocol = if vnet.gso_type == GSO_UDP_L4 { UDP } else { TCP };
+    let protocol = if vnet.gso_type == GSO_UDP_L4 {
+        UDP
+    } else {
+        TCP
+    };
     let is_v4 = packet.first()? >> 4 == 4;
     if is_v4 {
         if !matches!(transport, 20..=60) || transport % 4 != 0 || packet.len() < 20 {
             return None;
         }
-        packet[0] = 0x40 | transport as u8 / 4;
+        packet[0] = 0x40 + transport as u8 / 4;
         packet[6] &= 0x40;
         packet[7] = 0;
         packet[9] = protocol;
@@ -53,7 +63,11 @@ fn mend(vnet: &mut Vnet, packet: &mut [u8]) -> Option<()> {
         }
     }
     let header = packet.get(transport..)?;
-    let bytes = if protocol == TCP { usize::from(header.get(12)? >> 4) * 4 } else { 8 };
+    let bytes = if protocol == TCP {
+        usize::from(header.get(12)? >> 4) * 4
+    } else {
+        8
+    };
     if packet.len() > 65_535 || header.len() < bytes || (protocol == TCP && bytes < 20) {
         return None;
     }
@@ -87,7 +101,12 @@ pub fn reference(vnet: &Vnet, packet: &[u8]) -> Vec<Vec<u8>> {
         whole[place..place + 2].copy_from_slice(&checksum.to_be_bytes());
         return vec![whole];
     }
-    let header_bytes = transport + if protocol == TCP { usize::from(packet[transport + 12] >> 4) * 4 } else { 8 };
+    let header_bytes = transport
+        + if protocol == TCP {
+            usize::from(packet[transport + 12] >> 4) * 4
+        } else {
+            8
+        };
     let (headers, payload) = packet.split_at(header_bytes);
     let mut parts: Vec<&[u8]> = payload.chunks(vnet.gso_size.into()).collect();
     if parts.is_empty() {
