@@ -141,8 +141,9 @@ fn nonsense_is_refused() {
         ("ECN and nothing", |vnet, _| vnet.gso_type = GSO_ECN),
         ("another offset", |vnet, _| vnet.csum_offset = 6),
         ("start in the IP header", |vnet, _| vnet.csum_start = 18),
-        ("start behind the transport's", |vnet, _| {
+        ("start behind the transport's", |vnet, packet| {
             vnet.csum_start = 24;
+            packet[36] = 0x50;
         }),
         ("start at the end", |vnet, packet| {
             vnet.csum_start = packet.len() as u16;
