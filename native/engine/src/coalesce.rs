@@ -223,8 +223,7 @@ impl Run {
         let first = &buffer[self.start..self.start + self.layout.payload + self.size];
         let id = identification(packet);
         let is_atomic = packet[0] >> 4 == 4 && packet[6] & DONT_FRAGMENT != 0;
-        layout == self.layout
-            && payload_bytes <= self.size
+        payload_bytes <= self.size
             && self.bytes + payload_bytes <= MAX_PACKET_BYTES
             && (packet[0] >> 4 == 6
                 || id == self.id.wrapping_add(1)

@@ -108,8 +108,8 @@ fn header_bytes(protocol: u8, transport: &[u8]) -> Option<usize> {
     (is_plain && bytes >= 20 && bytes < transport.len()).then_some(bytes)
 }
 
-/// Whether two packets of a flow, with one layout, have all headers in common but for lengths, checksums, the
-/// identification, the sequence number and PSH. Traffic class, ECN and flow label count.
+/// Whether two packets of a flow have all headers in common but for lengths, checksums, the identification, the sequence
+/// number and PSH; the layout is that of the second. Traffic class, ECN and flow label count.
 #[must_use]
 pub fn has_same_headers(one: &[u8], other: &[u8], protocol: u8, layout: Layout) -> bool {
     let is_same = |range: Range<usize>| one[range.clone()] == other[range];

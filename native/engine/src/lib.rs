@@ -39,6 +39,10 @@ pub mod offload;
 pub mod order;
 pub mod outbound;
 pub mod packet;
+#[cfg(test)]
+#[path = "../fuzz/src/packets.rs"]
+#[allow(clippy::pedantic, dead_code, missing_docs)]
+mod packets;
 pub mod peer;
 pub mod plane;
 pub mod rate_limit;

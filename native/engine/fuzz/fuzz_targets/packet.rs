@@ -1,19 +1,3 @@
-//! Any bytes to the parsers.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use podwire_engine::packet::{decapsulate_ecn, padded_bytes, parse, parse_inner};
-
-fuzz_target!(|bytes: &[u8]| {
-    let _ = parse(bytes);
-    let Some(inner) = parse_inner(bytes) else { return };
-    assert!(inner.length >= if inner.source.is_ipv4() { 20 } else { 40 });
-    assert!(padded_bytes(bytes.len(), inner.length) >= bytes.len());
-    for outer in 0..4 {
-        let mut packet = bytes.to_vec();
-        if decapsulate_ecn(&mut packet, inner.ecn, outer) {
-            let marked = parse_inner(&packet).expect("it was one before");
-            assert_eq!((marked.source, marked.length), (inner.source, inner.length));
-        }
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| podwire_engine_fuzz::packet::run(bytes));
