@@ -140,14 +140,9 @@ function listen(server: Server, { nameOrPath, fd }: UapiServerOptions): Promise<
   })
 }
 
-const operations = ['get=1', 'set=1', 'status=1']
-
 async function serveConnection(socket: Socket, options: UapiServerOptions): Promise<void> {
-  const lines = readLines(socket)
-  for await (const operation of lines) {
-    const request = operations.includes(operation) ? await readRequest(lines) : undefined
-    if (request === undefined) break
-    const { answer, errno } = await carryOut(operation, request, options)
+  for await (const { operation, lines } of readRequests(socket)) {
+    const { answer, errno } = await carryOut(operation, lines, options)
     const text = `${answer}errno=${-errno}\n\n` // negative: what wg(8) makes words of
     await new Promise(resolve => socket.write(text, resolve)) // whoever does not read is not served more
   }
@@ -174,30 +169,41 @@ async function carryOut(
   }
 }
 
-/** The lines up to the empty one; undefined if they are too many, or the connection ends before it. */
-async function readRequest(lines: AsyncIterator<string>): Promise<string[] | undefined> {
-  const request: string[] = []
-  for (let bytes = 0; bytes <= maxRequestBytes; ) {
-    const { done, value } = await lines.next()
-    if (done) return undefined
-    if (value === '') return request
-    request.push(value)
-    bytes += value.length + 1
-  }
-  return undefined
+const operations = ['get=1', 'set=1', 'status=1']
+
+interface Request {
+  readonly operation: string
+  /** Those between the operation and the empty line. */
+  readonly lines: readonly string[]
 }
 
-/** The lines of a stream, without their line feeds; ends at the end of the stream, or at a line that is too long. */
-async function* readLines(socket: Socket): AsyncGenerator<string, void, void> {
+/** The whole requests of a stream. Ends at its end, at an operation that is not known, at a line or a request that is too long. */
+async function* readRequests(socket: Socket): AsyncGenerator<Request, void, void> {
   socket.setEncoding('latin1')
-  let rest = ''
+  let pieces: string[] = [] // of a request that is not whole yet: joined when it is, so that a long one is not copied for each
+  let bytes = 0
+  let operation: string | undefined
   for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
-    const parts = `${rest}${chunk}`.split('\n')
-    rest = parts.pop() ?? ''
-    for (const line of parts) {
-      if (line.length > maxLineBytes) return
-      yield line
+    const isWhole = `${pieces.at(-1)?.at(-1) ?? ''}${chunk}`.includes('\n\n')
+    pieces.push(chunk)
+    bytes += chunk.length
+    if (operation === undefined || isWhole) {
+      let text = pieces.join('')
+      for (;;) {
+        const lineEnd = text.indexOf('\n')
+        operation = lineEnd < 0 ? undefined : text.slice(0, lineEnd)
+        if (operation === undefined ? text.length > maxLineBytes : !operations.includes(operation)) return
+        const end = operation === undefined ? -1 : text.indexOf('\n\n', lineEnd)
+        if (operation === undefined || end < 0) break
+        const body = text.slice(lineEnd + 1, end)
+        const lines = body === '' ? [] : body.split('\n')
+        if (end > maxRequestBytes || lines.some(line => line.length > maxLineBytes)) return
+        yield { operation, lines }
+        text = text.slice(end + 2)
+      }
+      pieces = [text]
+      bytes = text.length
     }
-    if (rest.length > maxLineBytes) return
+    if (bytes > maxRequestBytes) return
   }
 }
