@@ -36,7 +36,7 @@ export function* parseSetRequest(lines: Iterable<string>): Generator<DeviceChang
       if (line.key === 'public_key') {
         if (peer !== undefined) yield changeOf(peer)
         peer = undefined // it is done, also if this line is bad
-        peer = { change: { publicKey: formatPublicKey(hexBytes(line)) } }
+        peer = { change: { publicKey: formatPublicKey(hexBytes(line)) }, removes: false }
       } else if (peer === undefined) {
         yield deviceLine(line)
       } else {
@@ -50,17 +50,22 @@ export function* parseSetRequest(lines: Iterable<string>): Generator<DeviceChang
   if (peer !== undefined) yield changeOf(peer)
 }
 
-/** A peer's change while its lines are read. AllowedIPs to add and to remove never share a prefix: the later line wins. */
+/** A peer's change while its lines are read. */
 interface PeerDraft {
   readonly change: Mutable<PeerChange>
-  added?: Set<string>
-  removed?: Set<string>
+  /** AllowedIPs in the order of their lines, "-" before those to remove. */
+  prefixes?: string[]
+  /** Whether there are any to remove. */
+  removes: boolean
 }
 
-function changeOf({ change, added, removed }: PeerDraft): DeviceChange {
-  const allowedIps = added && { allowedIps: [...added] }
-  const removeAllowedIps = removed && { removeAllowedIps: [...removed] }
-  return { peers: [{ ...change, ...allowedIps, ...removeAllowedIps }] }
+/** AllowedIPs to add and to remove never share a prefix: the later line wins. */
+function changeOf({ change, prefixes, removes }: PeerDraft): DeviceChange {
+  if (prefixes === undefined) return { peers: [change] }
+  if (!removes) return { peers: [{ ...change, allowedIps: prefixes }] }
+  const last = new Map(prefixes.map(text => (text.startsWith('-') ? [text.slice(1), false] : [text, true])))
+  const which = (added: boolean) => [...last].flatMap(([prefix, is]) => (is === added ? [prefix] : []))
+  return { peers: [{ ...change, allowedIps: which(true), removeAllowedIps: which(false) }] }
 }
 
 function deviceLine(line: Line): DeviceChange {
@@ -99,16 +104,15 @@ function readPeerLine(draft: PeerDraft, line: Line): void {
       break
     case 'replace_allowed_ips':
       peer.replaceAllowedIps = flag(line)
-      draft.added = new Set()
-      draft.removed = new Set()
+      draft.prefixes = []
+      draft.removes = false
       break
     case 'allowed_ip': {
       const removed = line.value.startsWith('-')
       const prefix = allowedIp(line, removed ? line.value.slice(1) : line.value)
-      const [into, outOf] = removed ? (['removed', 'added'] as const) : (['added', 'removed'] as const)
-      draft[outOf]?.delete(prefix)
-      draft[into] ??= new Set()
-      draft[into].add(prefix)
+      draft.prefixes ??= []
+      draft.prefixes.push(removed ? `-${prefix}` : prefix)
+      draft.removes ||= removed
       break
     }
     case 'protocol_version':
