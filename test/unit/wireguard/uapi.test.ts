@@ -110,7 +110,7 @@ test('uapi set: 100,000 AllowedIPs added and removed again in one request take n
   const startMs = performance.now()
   const [change] = collect([peer, ...lines]).changes
   assert.deepEqual(change?.peers?.[0]?.removeAllowedIps, prefixes)
-  assert.ok(performance.now() - startMs < 10_000) // it took minutes
+  assert.ok(performance.now() - startMs < 10_000) // it took minutes: 20,000 took 9 s
 })
 
 const EINVAL = 22
