@@ -1,12 +1,13 @@
 // The MACs of what we send, and the cookies that an overloaded peer sends us (paper, sections 5.4.4 and 5.4.7). Checking MACs
 // of what comes in, and answering with cookies, is the engine's: it must not cost a loaded machine JavaScript.
 //
-//   addMacs(message) -> sent ... cookie reply -> consumeCookieReply -> the next addMacs fills mac2 too, for 120 s
+//   addMacs(message) -> sent ... cookie reply -> consumeCookieReply -> the next addMacs fills mac2 too, for 115 s
 
 import { hash, mac, openExtended } from './crypto.ts'
 import { macsOf, parseCookieReply } from './messages.ts'
 
-const cookieLifeMs = 120_000
+/** The secret behind a cookie lives for 120 s; as in the kernel, one that could expire on the way is not used. */
+const cookieLifeMs = 120_000 - 5_000
 
 /** What is remembered for the MACs to one peer. */
 export interface MacState {

@@ -237,7 +237,10 @@ export class Peer {
     this.#completed(true)
   }
 
-  /** Takes a cookie reply; returns whether it was authentic. */
+  /**
+   * Takes a cookie reply; returns whether it was authentic. Nothing is sent: the cookie is for the next initiation, when its
+   * time comes. The endpoint stays as it was.
+   */
   takeCookie(message: Uint8Array): boolean {
     const macs = consumeCookieReply(this.#macs, message, this.#context.clock.nowMs())
     if (macs === undefined) {
@@ -245,6 +248,7 @@ export class Peer {
       return false
     }
     this.#macs = macs
+    this.#context.log('debug', `${this.label}: it is under load and sent a cookie; the next initiation has it`)
     return true
   }
 

@@ -9,7 +9,7 @@ use napi::threadsafe_function::ThreadsafeFunctionCallMode::NonBlocking;
 use napi_derive::napi;
 use podwire_engine::counters::DROP_NAMES;
 use podwire_engine::keypair::KeypairOptions;
-use podwire_engine::status::Switches;
+use podwire_engine::offload::Switches;
 use podwire_engine::{Engine, Error, Options};
 
 use crate::error::engine_error;
@@ -303,7 +303,7 @@ impl NativeEngine {
             offloads: offloads
                 .map(|(name, state, reason)| EngineOffload {
                     name,
-                    state: state.word(),
+                    state: state.name(),
                     reason,
                 })
                 .collect(),

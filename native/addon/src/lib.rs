@@ -7,3 +7,8 @@ mod error;
 mod link;
 mod sys;
 mod x25519;
+
+#[napi_derive::module_init]
+fn init() {
+    podwire_engine::defect::end_on_panic();
+}

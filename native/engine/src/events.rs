@@ -124,6 +124,12 @@ impl Events {
         true
     }
 
+    /// How many initiations wait.
+    #[must_use]
+    pub fn initiations(&self) -> usize {
+        self.queue().initiations.len() / INITIATION_RECORD_BYTES
+    }
+
     /// A response or cookie reply to a peer's handshake; false if too many wait.
     #[must_use]
     pub fn reply(&self, peer: PeerId, from: &Endpoint, message: &[u8]) -> bool {

@@ -7,19 +7,31 @@ use blake2::{Blake2s256, Blake2sMac};
 
 use crate::packet::TAG_BYTES;
 
-/// The key of mac1 for messages to one public key.
+/// MAC of the paper: keyed BLAKE2s of 16 bytes.
+pub(crate) fn keyed(key: &[u8]) -> Blake2sMac<U16> {
+    Blake2sMac::new_from_slice(key).expect("BLAKE2s takes a key of up to 32 bytes")
+}
+
+/// What our public key gives to check what others made for it, and to answer them.
 #[derive(Clone)]
-pub struct Mac1(Blake2sMac<U16>);
+pub struct Mac1 {
+    mac: Blake2sMac<U16>,
+    /// The key of our cookie replies.
+    pub cookie_key: [u8; 32],
+}
 
 impl Mac1 {
     /// For messages to the owner of this key.
     #[must_use]
     pub fn new(public_key: &[u8; 32]) -> Self {
-        let key = Blake2s256::new()
-            .chain_update(b"mac1----")
-            .chain_update(public_key)
-            .finalize();
-        Self(Blake2sMac::new_from_slice(&key).expect("BLAKE2s takes a key of 32 bytes"))
+        let key = |label: &[u8]| -> [u8; 32] {
+            let hash = Blake2s256::new().chain_update(label);
+            hash.chain_update(public_key).finalize().into()
+        };
+        Self {
+            mac: keyed(&key(b"mac1----")),
+            cookie_key: key(b"cookie--"),
+        }
     }
 
     /// Whether mac1 of a message of type 1 or 2 is right: the 16 bytes before the last 16, over all before them.
@@ -31,21 +43,14 @@ impl Mac1 {
         let Some((covered, mac1)) = head.split_last_chunk::<TAG_BYTES>() else {
             return false;
         };
-        self.0
-            .clone()
-            .chain_update(covered)
-            .verify(mac1.into())
-            .is_ok()
+        let mac = self.mac.clone().chain_update(covered);
+        mac.verify(mac1.into()).is_ok()
     }
 
     /// The mac1 over `covered`.
     #[must_use]
     pub fn compute(&self, covered: &[u8]) -> [u8; TAG_BYTES] {
-        self.0
-            .clone()
-            .chain_update(covered)
-            .finalize()
-            .into_bytes()
-            .into()
+        let mac = self.mac.clone().chain_update(covered);
+        mac.finalize().into_bytes().into()
     }
 }

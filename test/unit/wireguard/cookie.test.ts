@@ -21,22 +21,22 @@ function cookieReply(mac1: Uint8Array): Uint8Array {
   return Uint8Array.from([3, 0, 0, 0, 1, 2, 3, 4, ...nonce, ...sealed])
 }
 
-test('cookie: mac1 is the keyed hash of all before it; without a cookie mac2 is zero', () => {
+test('paper 5.4.4: mac1 is the keyed hash of all before it; without a cookie mac2 is zero', () => {
   const message = initiation()
   addMacs(createMacState(remote), message, 0)
   assert.deepEqual(message.subarray(116, 132), blake2s(message.subarray(0, 116), { key: macKey, dkLen: 16 }))
   assert.deepEqual(message.subarray(132), new Uint8Array(16))
 })
 
-test('cookie: after a reply mac2 is made with it, for 120 s', () => {
+test('kernel: after a cookie reply mac2 is made with it, for 120 s less 5 s', () => {
   const first = initiation()
   const sent = addMacs(createMacState(remote), first, 0)
   const state = consumeCookieReply(sent, cookieReply(first.subarray(116, 132)), 1000)
   assert.ok(state)
   for (const [nowMs, used] of [
     [1000, true],
-    [120_999, true],
-    [121_000, false],
+    [115_999, true],
+    [116_000, false],
   ] as const) {
     const message = initiation()
     addMacs(state, message, nowMs)
@@ -45,7 +45,7 @@ test('cookie: after a reply mac2 is made with it, for 120 s', () => {
   }
 })
 
-test('cookie: a reply is taken once, so that its replay does not make an old cookie young', () => {
+test('kernel: a cookie reply is taken once, so that its replay does not make an old cookie young', () => {
   const message = initiation()
   const sent = addMacs(createMacState(remote), message, 0)
   const reply = cookieReply(message.subarray(116, 132))
@@ -54,7 +54,7 @@ test('cookie: a reply is taken once, so that its replay does not make an old coo
   assert.equal(consumeCookieReply(state, reply, 100_000), undefined)
 })
 
-test('cookie: a reply that answers nothing, answers something else, or was changed is refused', () => {
+test('paper 5.4.7: a cookie reply that answers nothing, answers something else, or was changed is refused', () => {
   const message = initiation()
   const fresh = createMacState(remote)
   const sent = addMacs(fresh, message, 0)

@@ -186,7 +186,7 @@ test('noise: different preshared keys, a stranger, another receiver: no keys', (
   )
 })
 
-test('noise: a peer of low order has no shared secret, and an ephemeral of low order is rejected', () => {
+test('kernel: a peer of low order has no shared secret, and an ephemeral of low order is rejected', () => {
   const { initiator, responder } = pair(60)
   assert.equal(createRemote(initiator.identity, new Uint8Array(32)), undefined)
   const { message } = begin(pair(60))

@@ -84,7 +84,7 @@ test('timers: an untouched peer has no deadline', () => {
   assert.deepEqual(peer.log, [])
 })
 
-test('timers 6.2, 6.4: a handshake starts when it is wanted, is sent again after 5 s, and given up after 90 s', () => {
+test('paper 6.2, 6.4: a handshake starts when it is wanted, is sent again after 5 s, and given up after 90 s', () => {
   const peer = new Simulation()
   peer.event({ kind: 'handshakeWanted' })
   peer.until(300)
@@ -99,7 +99,7 @@ test('timers 6.2, 6.4: a handshake starts when it is wanted, is sent again after
   assert.deepEqual(peer.of('initiate'), [0, 300])
 })
 
-test('timers 6.1: up to a third of a second of jitter is added to the 5 s', () => {
+test('paper 6.1: up to a third of a second of jitter is added to the 5 s', () => {
   const peer = new Simulation()
   peer.random = 0.999999
   peer.event({ kind: 'handshakeWanted' })
@@ -107,7 +107,7 @@ test('timers 6.1: up to a third of a second of jitter is added to the 5 s', () =
   assert.deepEqual(peer.of('initiate', 'initiate again'), [0, 5.333, 10.666, 15.999])
 })
 
-test('timers 6.1: two initiations are never closer than 5 s, whatever wants them', () => {
+test('paper 6.1: two initiations are never closer than 5 s, whatever wants them', () => {
   const peer = new Simulation()
   peer.event({ kind: 'handshakeWanted' })
   peer.complete()
@@ -120,7 +120,7 @@ test('timers 6.1: two initiations are never closer than 5 s, whatever wants them
   assert.deepEqual(peer.of('initiate'), [0, 5])
 })
 
-test('timers 6.2: a session wanted anew at 120, 165 or 180 s begins its handshake at once, and nothing else', () => {
+test('paper 6.2: a session wanted anew at 120, 165 or 180 s begins its handshake at once, and nothing else', () => {
   for (const seconds of [120, 165, 180]) {
     const peer = new Simulation()
     peer.complete()
@@ -130,7 +130,7 @@ test('timers 6.2: a session wanted anew at 120, 165 or 180 s begins its handshak
   }
 })
 
-test('timers 6.4: the response ends the attempt', () => {
+test('paper 6.4: the response ends the attempt', () => {
   const peer = new Simulation()
   peer.event({ kind: 'handshakeWanted' })
   peer.until(6)
@@ -178,7 +178,7 @@ test('timers: what could not be sent is sent when the peer gets an endpoint', ()
   assert.equal(peer.of('initiate again').length, 1, 'a second one follows too soon')
 })
 
-test('timers 6.3: data with no answer for 15 s means a new handshake', () => {
+test('paper 6.3: data with no answer for 15 s means a new handshake', () => {
   const peer = new Simulation()
   peer.complete()
   peer.until(20)
@@ -191,7 +191,7 @@ test('timers 6.3: data with no answer for 15 s means a new handshake', () => {
   assert.deepEqual(peer.of('initiate again'), [35])
 })
 
-test('timers 6.3: an answer of any kind within the 15 s, and there is none', () => {
+test('paper 6.3: an answer of any kind within the 15 s, and there is none', () => {
   const peer = new Simulation()
   peer.complete()
   peer.sendData()
@@ -201,7 +201,7 @@ test('timers 6.3: an answer of any kind within the 15 s, and there is none', () 
   assert.deepEqual(peer.of('initiate', 'initiate again'), [])
 })
 
-test('timers 6.3: data that stays unanswered starts one attempt, and another only if more is sent after it', () => {
+test('paper 6.3: data that stays unanswered starts one attempt, and another only if more is sent after it', () => {
   const peer = new Simulation()
   peer.complete()
   peer.until(1)
@@ -214,7 +214,7 @@ test('timers 6.3: data that stays unanswered starts one attempt, and another onl
   assert.equal(peer.of('initiate again').at(-1), 215)
 })
 
-test('timers 6.5: data received and nothing to say: an empty packet after 10 s, once', () => {
+test('paper 6.5: data received and nothing to say: an empty packet after 10 s, once', () => {
   const peer = new Simulation()
   peer.complete()
   peer.until(3)
@@ -225,7 +225,7 @@ test('timers 6.5: data received and nothing to say: an empty packet after 10 s, 
   assert.deepEqual(peer.of('sendKeepalive'), [13])
 })
 
-test('timers 6.5: no empty packet if data was sent after what was received', () => {
+test('paper 6.5: no empty packet if data was sent after what was received', () => {
   const peer = new Simulation()
   peer.complete()
   peer.receiveData()
@@ -235,7 +235,7 @@ test('timers 6.5: no empty packet if data was sent after what was received', () 
   assert.deepEqual(peer.of('sendKeepalive'), [])
 })
 
-test('timers 6.5: data that comes while another waits for its answer is seen in time', () => {
+test('paper 6.5: data that comes while another waits for its answer is seen in time', () => {
   const peer = new Simulation()
   peer.complete()
   peer.until(1)
@@ -282,7 +282,7 @@ test('timers: persistent keepalive goes on after a handshake was given up', () =
   assert.deepEqual(peer.of('sendKeepalive'), [0, 110, 130])
 })
 
-test('timers 6.3: keys are wiped 540 s after the last session was made', () => {
+test('paper 6.3: keys are wiped 540 s after the last session was made', () => {
   for (const make of [(peer: Simulation) => peer.complete(), (peer: Simulation) => peer.event({ kind: 'responded' })]) {
     const peer = new Simulation()
     make(peer)

@@ -2,8 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { xchacha20poly1305 } from '@noble/ciphers/chacha.js'
+import { blake2s } from '@noble/hashes/blake2.js'
 import { type Clock, FakeClock } from '../../../src/base/clock.ts'
-import type { PublicKey } from '../../../src/base/key.ts'
+import { formatPublicKey, type PublicKey, publicKeyBytes } from '../../../src/base/key.ts'
 import type { Secret } from '../../../src/base/secret.ts'
 import type { PeerState } from '../../../src/model/device.ts'
 import { generatePresharedKey, generatePrivateKey, publicKeyOf } from '../../../src/wireguard/keys.ts'
@@ -123,7 +125,7 @@ test('device: both start at once, and each completes what it started', async () 
   }
 })
 
-test('device: a replayed initiation is not answered; one within 20 ms is not either', async () => {
+test('paper 5.1: a replayed initiation is not answered', async () => {
   const { clock, a, b } = await makePair()
   wanted(a, b)
   clock.advance(100)
@@ -135,7 +137,7 @@ test('device: a replayed initiation is not answered; one within 20 ms is not eit
   assert.ok(b.log.some(line => line.includes('replayed')))
 })
 
-test('device: initiations that come less than 20 ms apart are not answered', async () => {
+test('kernel: initiations that come less than 20 ms apart are not answered', async () => {
   const { clock, a, b } = await makePair()
   b.engine.deliver = undefined // no response comes
   wanted(a, b)
@@ -154,7 +156,7 @@ test('device: initiations that come less than 20 ms apart are not answered', asy
   assert.ok(c.log.some(line => line.includes('too fast')))
 })
 
-test('device: an authentic initiation or response from elsewhere moves the endpoint; anything else does not', async () => {
+test('paper 2.1: an authentic initiation or response from elsewhere moves the endpoint; anything else does not', async () => {
   const { clock, a, b } = await makePair()
   a.engine.deliver = message => b.engine.arrive(message, '192.0.2.9:7')
   b.engine.deliver = message => a.engine.arrive(message, '[2001:db8::5]:8')
@@ -184,7 +186,7 @@ test('device: a new private key ends sessions; the same key again does not', asy
   clock.advance(100_000)
 })
 
-test('device: a peer with our own key is ignored, and goes when the key becomes ours', async () => {
+test('kernel: a peer with our own key is ignored, and goes when the key becomes ours', async () => {
   const { a, b } = await makePair()
   await a.device.set({ peers: [{ publicKey: a.publicKey, allowedIps: ['10.0.0.0/8'] }] })
   assert.equal((await a.device.get()).peers.length, 1)
@@ -253,7 +255,7 @@ test('device: a port in use is refused, up or down, and what came before in the 
   }
 })
 
-test('device: keepalive from 0 to n sends one at once, and after the link comes up', async () => {
+test('kernel: keepalive from 0 to n sends one at once, and after the link comes up', async () => {
   const { a, b } = await makePair()
   const { id } = a.engine.peer(b.publicKey)
   a.engine.calls = []
@@ -318,7 +320,56 @@ test('device: if its port is taken when the link comes up, a port that is set la
   assert.equal(keypairsOf(a, b).length, 1)
 })
 
-test('device: a handshake given up drops what was staged; a late response is not taken', async () => {
+test('kernel: a peer whose public key is of low order gets no handshake, and does no harm', async () => {
+  const { clock, a, b } = await makePair()
+  const lowOrder = formatPublicKey(new Uint8Array(32))
+  await a.device.set({ peers: [{ publicKey: lowOrder, endpoint: '10.0.0.9:1', persistentKeepaliveSeconds: 1 }] })
+  a.engine.say({ kind: 'handshakeWanted', peer: a.engine.peer(lowOrder).id })
+  clock.advance(200_000)
+  assert.equal(a.engine.sent.length, 0)
+  wanted(a, b)
+  clock.advance(0)
+  assert.equal(keypairsOf(a, b).length, 1)
+})
+
+test('kernel: keys are zeroised as soon as the engine has them', async () => {
+  const { clock, a, b } = await makePair()
+  const handedDown: Uint8Array[] = []
+  for (const { engine } of [a, b]) {
+    const install = engine.installKeypair.bind(engine)
+    engine.installKeypair = (peer, keypair) => {
+      handedDown.push(keypair.sendKey, keypair.receiveKey)
+      assert.ok([keypair.sendKey, keypair.receiveKey].every(key => key.some(byte => byte !== 0)))
+      install(peer, keypair)
+    }
+  }
+  wanted(a, b)
+  clock.advance(0)
+  assert.equal(handedDown.length, 4)
+  for (const key of handedDown) assert.deepEqual(Buffer.from(key), Buffer.alloc(32))
+})
+
+test('kernel: a cookie reply sends nothing and moves nothing; the retry 5 s after the initiation has mac2', async () => {
+  const { clock, a, b } = await makePair()
+  a.engine.deliver = undefined
+  wanted(a, b)
+  const [first] = a.engine.sent
+  assert.ok(first)
+  const cookieKey = blake2s(Buffer.concat([Buffer.from('cookie--'), publicKeyBytes(b.publicKey)]))
+  const nonce = new Uint8Array(24).fill(5)
+  const sealed = xchacha20poly1305(cookieKey, nonce, first.subarray(116, 132)).encrypt(new Uint8Array(16).fill(3))
+  a.engine.arrive(Uint8Array.from([3, 0, 0, 0, ...first.subarray(4, 8), ...nonce, ...sealed]), '203.0.113.9:9')
+  clock.advance(4999)
+  assert.equal(a.engine.sent.length, 1)
+  assert.equal((await peerOf(a, b)).endpoint, '10.0.0.2:51820')
+  clock.advance(1 + 334)
+  const [, second] = a.engine.sent
+  assert.ok(second)
+  const mac2 = blake2s(second.subarray(0, 132), { key: new Uint8Array(16).fill(3), dkLen: 16 })
+  assert.equal(hex(second.subarray(132)), hex(mac2))
+})
+
+test('paper 6.4: a handshake given up drops what was staged; a late response is not taken', async () => {
   const { clock, a, b } = await makePair()
   b.engine.deliver = undefined
   const { id } = a.engine.peer(b.publicKey)
@@ -334,7 +385,7 @@ test('device: a handshake given up drops what was staged; a late response is not
   assert.equal(keypairsOf(a, b).length, 0)
 })
 
-test('device: keys are wiped 540 s after the handshake', async () => {
+test('paper 6.3: keys are wiped 540 s after the handshake', async () => {
   const { clock, a, b } = await makePair()
   wanted(a, b)
   clock.advance(539_999)

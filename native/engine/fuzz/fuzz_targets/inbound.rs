@@ -56,11 +56,11 @@ fuzz_target!(|bytes: &[u8]| {
         endpoint: Endpoint::configured(([192, 0, 2, 1], 1).into()),
         ecn: how >> 3 & 3,
     };
-    let (mut changes, mut batch) = (Vec::new(), Batch::default());
+    let (mut changes, mut replies, mut batch) = (Vec::new(), Vec::new(), Batch::default());
     for _ in 0..2 {
         let opened = {
             let table = plane.table();
-            open(&mut datagram, &from, &table, &plane, &mut changes, now_ms)
+            open(&mut datagram, &from, &table, &plane, &mut changes, &mut replies, now_ms)
         };
         if let Ok(Some(range)) = opened {
             assert!(range.len() >= 20 && range.end <= datagram.len() - 16);

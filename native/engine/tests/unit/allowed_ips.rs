@@ -41,7 +41,7 @@ fn text_is_read_and_written() {
 }
 
 #[test]
-fn longest_prefix_wins() {
+fn paper_2_longest_prefix_wins() {
     let mut trie = AllowedIps::default();
     let owners = [
         ("0.0.0.0/0", 0),

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn packets_of_every_length_pass_both_ways() {
     let (mut a, mut b) = connected();
-    for length in (20..=MTU).chain([MTU + 1, 9000, 65_535]) {
+    for length in (20..=MTU).chain([MTU + 1, 9000, 65_507 - 32]) {
         let text = packet(1, 2, length);
         let sent = a.send(&text, START_MS);
         assert_eq!(sent[0].len(), 32 + padded_bytes(length, MTU), "{length}");
@@ -17,23 +17,67 @@ fn packets_of_every_length_pass_both_ways() {
 }
 
 #[test]
-fn a_batch_takes_what_fits() {
+fn a_batch_takes_what_fits_and_sends_runs_as_one() {
     let (a, _) = connected();
-    for (length, fits) in [(65_535, 3), (9000, 22), (20, BATCH)] {
-        let mut batch = Batch::default();
+    // Two packets of the longest kind fill a batch, but do not fit one message.
+    for (length, fits, messages) in [(65_000, 3, 3), (9000, 15, 3), (1420, 91, 3), (20, BATCH, 2)] {
+        let mut wire = Wire::default();
         let mut kept = 0;
-        while let Some(room) = batch.room() {
-            room[..length].copy_from_slice(&packet(1, 2, length));
-            batch.keep(length, MTU);
+        while wire.has_room() {
+            wire.add(&Vnet::default(), &packet(1, 2, length), MTU)
+                .unwrap();
             kept += 1;
         }
-        batch.route(&a.plane, START_MS);
+        wire.route(&a.plane, START_MS);
+        let datagrams: usize = wire.messages.iter().map(|message| message.datagrams).sum();
         assert_eq!(
-            (kept, batch.datagrams.len()),
-            (fits, fits),
+            (kept, datagrams, wire.messages.len()),
+            (fits, fits, messages),
             "{length} bytes"
         );
     }
+}
+
+#[test]
+fn a_message_has_datagrams_of_one_length_and_mark_to_one_place() {
+    let (a, _) = connected();
+    let marked = |ecn: u8| {
+        let mut packet = packet(1, 2, 100);
+        packet[1] = ecn;
+        packet
+    };
+    let sizes = |packets: &[Vec<u8>]| {
+        let mut wire = Wire::default();
+        for packet in packets {
+            wire.add(&Vnet::default(), packet, MTU).unwrap();
+        }
+        wire.route(&a.plane, START_MS);
+        let counts = wire.messages.iter().map(|message| message.datagrams);
+        counts.collect::<Vec<_>>()
+    };
+    let long = |count| vec![packet(1, 2, 200); count];
+    let short = vec![packet(1, 2, 100)];
+    assert_eq!(
+        sizes(&[long(2), short.clone()].concat()),
+        [3],
+        "a shorter tail"
+    );
+    assert_eq!(
+        sizes(&[long(1), short.clone(), short.clone()].concat()),
+        [2, 1],
+        "ends it"
+    );
+    assert_eq!(
+        sizes(&[short, long(2)].concat()),
+        [1, 2],
+        "a longer one begins another"
+    );
+    assert_eq!(sizes(&[marked(0), marked(2), marked(2)]), [1, 2], "ECN");
+    assert_eq!(
+        sizes(&vec![packet(1, 2, 20); 100]),
+        [64, 36],
+        "what kernels take"
+    );
 }
 
 #[test]
@@ -68,7 +112,7 @@ fn a_packet_that_comes_while_others_wait_goes_behind_them() {
 }
 
 #[test]
-fn responder_waits_for_the_first_packet() {
+fn paper_5_1_responder_waits_for_the_first_packet() {
     let (mut a, mut b) = ends();
     assert!(b.send(&packet(2, 1, 20), START_MS).is_empty());
     shake(&mut a, &mut b, START_MS);
@@ -94,7 +138,7 @@ fn responder_waits_for_the_first_packet() {
 }
 
 #[test]
-fn packets_of_former_sessions_pass_until_they_are_replaced() {
+fn kernel_packets_of_former_sessions_pass_until_they_are_replaced() {
     let (mut a, mut b) = connected();
     let old = a.send(&packet(1, 2, 50), START_MS);
     shake(&mut a, &mut b, START_MS);
@@ -121,7 +165,7 @@ fn packets_of_former_sessions_pass_until_they_are_replaced() {
 }
 
 #[test]
-fn only_the_initiator_renews_in_time() {
+fn paper_6_2_only_the_initiator_renews_in_time() {
     let (mut a, mut b) = connected();
     let cases = [
         (119_999, false, false),
@@ -144,7 +188,7 @@ fn only_the_initiator_renews_in_time() {
 }
 
 #[test]
-fn receiving_asks_for_new_keys_before_they_die() {
+fn paper_6_2_receiving_asks_for_new_keys_before_they_die() {
     for (age_ms, expected) in [(164_999, false), (165_000, true), (179_999, true)] {
         let (mut a, mut b) = connected();
         let sent = b.send(&packet(2, 1, 20), START_MS + age_ms);
@@ -214,12 +258,12 @@ fn words_tell_the_timers() {
 }
 
 #[test]
-fn congestion_passes_through() {
+fn kernel_ecn_is_copied_both_ways() {
     let (mut a, mut b) = connected();
     let mut text = packet(1, 2, 20);
     text[1] = 2;
     let sent = a.send(&text, START_MS);
-    assert_eq!(a.batch.datagrams[0].ecn, 2, "carried outwards");
+    assert_eq!(a.wire.messages[0].ecn, 2, "carried outwards");
     let marked = b.receive_from(&sent[0], incoming(sent[0].len(), endpoint(1), 3), START_MS);
     assert_eq!(marked.unwrap().unwrap()[1], 3, "carried inwards");
     let sent = a.send(&packet(1, 2, 20), START_MS);

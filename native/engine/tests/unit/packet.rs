@@ -76,7 +76,7 @@ fn header_is_read_as_it_was_written() {
 }
 
 #[test]
-fn padding_stops_at_the_mtu() {
+fn kernel_padding_is_to_16_and_stops_at_the_mtu() {
     let cases = [
         (0, 1420, 0),
         (1, 1420, 16),
@@ -184,7 +184,7 @@ fn inner_headers_are_read() {
 }
 
 #[test]
-fn congestion_marks_are_carried_inwards() {
+fn rfc_6040_congestion_marks_are_carried_inwards() {
     // RFC 6040, figure 4; rows are the inner marks, columns the outer ones: Not-ECT, ECT(1), ECT(0), CE.
     let table = [
         [Some(0), Some(0), Some(0), None],

@@ -6,7 +6,7 @@ use super::*;
 
 /// The kernel's own table (drivers/net/wireguard/selftest/counter.c).
 #[test]
-fn window_is_the_kernels() {
+fn kernel_replay_window_of_8192_bits() {
     const LIMIT: u64 = WINDOW + 1;
     const REJECT: u64 = REJECT_AFTER_MESSAGES;
     let table = [
@@ -53,7 +53,7 @@ fn window_is_the_kernels() {
 }
 
 #[test]
-fn window_takes_all_of_it_in_any_order() {
+fn paper_5_4_6_window_takes_all_of_it_in_any_order() {
     let orders: [(&str, Vec<u64>); 3] = [
         ("up", (0..=WINDOW).collect()),
         ("down", (0..=WINDOW).rev().collect()),

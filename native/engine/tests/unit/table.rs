@@ -47,7 +47,7 @@ fn indices_follow_their_keypairs() {
 }
 
 #[test]
-fn an_index_is_its_peers_alone() {
+fn paper_5_4_1_an_index_is_random_and_its_peers_alone() {
     let mut table = Table::default();
     let [a, b] = [1, 2].map(|byte| table.add_peer([byte; 32]).unwrap());
     let index = table.new_index(a).unwrap();
