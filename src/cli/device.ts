@@ -7,6 +7,7 @@
 
 import { spawn } from 'node:child_process'
 import { fstatSync, writeFileSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
 import type { Command } from 'commander'
 import { realClock } from '../base/clock.ts'
 import { type ErrorCode, PodwireError, podwireError, reasonOf } from '../base/errors.ts'
@@ -102,6 +103,8 @@ function report(message: Report): void {
 }
 
 async function openDevice(wanted: string, options: Partial<EngineOptions>): Promise<void> {
+  // V8's nursery stays at its first size: grown, it takes 48 MB that a thousand handshakes leave behind, and saves no time here.
+  setFlagsFromString('--semi-space-growth-factor=1')
   const log = logger(wanted)
   const tunFd = descriptor('WG_TUN_FD')
   const uapiFd = descriptor('WG_UAPI_FD')

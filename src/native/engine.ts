@@ -147,16 +147,22 @@ export interface Engine {
   close(): void
 }
 
+type AllowedIps = 'addAllowedIps' | 'removeAllowedIps' | 'allowedIps'
+
 /** What the addon exports; the same methods, with memory and numbers in the forms that cross the border. */
 interface NativeEngine
   extends Omit<
     Engine,
-    'name' | 'mtuBytes' | 'nowMs' | 'rest' | 'endpoint' | 'counters' | 'status' | 'drops' | 'drain'
+    'name' | 'mtuBytes' | 'nowMs' | 'rest' | 'endpoint' | 'counters' | 'status' | 'drops' | 'drain' | AllowedIps
   > {
   name(): string
   mtuBytes(): number
   rest(peer: PeerId, seenMs: bigint): boolean
   endpoint(peer: PeerId): string | null
+  /** Separated by spaces: one long string crosses sooner than many short ones. */
+  addAllowedIps(peer: PeerId, cidrs: string): void
+  removeAllowedIps(peer: PeerId, cidrs: string): void
+  allowedIps(peer: PeerId): string
   /** Words of `chunkPeers` peers, written by the engine. */
   counters(chunk: number): BigUint64Array | null
   status(): Omit<EngineStatus, 'offloads'> & {
@@ -219,10 +225,13 @@ export function openEngine({ onEvents, ...options }: EngineOptions): Engine {
     setEndpoint: (peer, endpoint) => callAddon(() => native.setEndpoint(peer, endpoint)),
     adoptEndpoint: (peer, source) => callAddon(() => native.adoptEndpoint(peer, source)),
     endpoint: peer => callAddon(() => native.endpoint(peer)) ?? undefined,
-    addAllowedIps: (peer, cidrs) => callAddon(() => native.addAllowedIps(peer, cidrs)),
-    removeAllowedIps: (peer, cidrs) => callAddon(() => native.removeAllowedIps(peer, cidrs)),
+    addAllowedIps: (peer, cidrs) => callAddon(() => native.addAllowedIps(peer, cidrs.join(' '))),
+    removeAllowedIps: (peer, cidrs) => callAddon(() => native.removeAllowedIps(peer, cidrs.join(' '))),
     clearAllowedIps: peer => callAddon(() => native.clearAllowedIps(peer)),
-    allowedIps: peer => callAddon(() => native.allowedIps(peer)),
+    allowedIps: peer =>
+      callAddon(() => native.allowedIps(peer))
+        .split(' ')
+        .filter(Boolean),
     newIndex: peer => callAddon(() => native.newIndex(peer)),
     freeIndex: index => callAddon(() => native.freeIndex(index)),
     installKeypair: (peer, keypair) => callAddon(() => native.installKeypair(peer, keypair)),

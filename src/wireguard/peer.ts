@@ -66,10 +66,12 @@ export class Peer {
     this.#context = context
     this.#macs = createMacState(bytes)
     this.id = context.engine.addPeer(bytes)
-    this.#remote = this.#createRemote()
   }
 
+  /** What handshakes with it need: made for the first one, so that a thousand peers load at once. undefined: none can succeed. */
   get remote(): Remote | undefined {
+    const identity = this.#context.identity()
+    this.#remote ??= identity && createRemote(identity, publicKeyBytes(this.publicKey))
     return this.#remote
   }
 
@@ -138,7 +140,7 @@ export class Peer {
   identityChanged(): void {
     const { engine } = this.#context
     if (this.#remote) wipe(this.#remote.staticStatic)
-    this.#remote = this.#createRemote()
+    this.#remote = undefined
     this.#forgetHandshake()
     engine.clearKeypairs(this.id)
     engine.askAgain(this.id)
@@ -184,7 +186,8 @@ export class Peer {
   respond(initiation: ConsumedInitiation, source: Uint8Array): boolean {
     const { engine, clock, randomBytes, log } = this.#context
     const nowMs = clock.nowMs()
-    if (this.#remote === undefined || !this.#running) return false
+    const { remote } = this
+    if (remote === undefined || !this.#running) return false
     if (this.#lastTimestamp !== undefined && !isAfter(initiation.timestamp, this.#lastTimestamp)) {
       log('debug', `${this.label}: an initiation was replayed`)
       return false
@@ -199,7 +202,7 @@ export class Peer {
     const localIndex = engine.newIndex(this.id)
     const presharedKey = this.#presharedKey?.bytes ?? noPresharedKey
     const ephemeral = randomBytes(keyBytes)
-    const response = createResponse({ initiation, remote: this.#remote, presharedKey, ephemeral, localIndex })
+    const response = createResponse({ initiation, remote, presharedKey, ephemeral, localIndex })
     if (response === undefined) {
       engine.freeIndex(localIndex)
       return false
@@ -290,8 +293,9 @@ export class Peer {
   #initiate(retry: boolean): void {
     const { engine, clock, randomBytes, log } = this.#context
     const identity = this.#context.identity()
+    const { remote } = this
     const endpoint = engine.endpoint(this.id)
-    if (identity === undefined || this.#remote === undefined || endpoint === undefined) {
+    if (identity === undefined || remote === undefined || endpoint === undefined) {
       this.step({ kind: 'unsent' })
       return
     }
@@ -301,7 +305,7 @@ export class Peer {
     const stamp = timestamp(clock.wallMs(), this.#lastSentTimestamp)
     this.#lastSentTimestamp = stamp
     const ephemeral = randomBytes(keyBytes)
-    const initiation = createInitiation({ identity, remote: this.#remote, ephemeral, timestamp: stamp, localIndex })
+    const initiation = createInitiation({ identity, remote, ephemeral, timestamp: stamp, localIndex })
     if (initiation === undefined) {
       engine.freeIndex(localIndex)
       return
@@ -316,11 +320,6 @@ export class Peer {
     const sent = this.#context.engine.sendHandshake(this.id, message)
     if (!sent) this.#context.log('debug', `${this.label}: a handshake message could not be sent`)
     return sent
-  }
-
-  #createRemote(): Remote | undefined {
-    const identity = this.#context.identity()
-    return identity && createRemote(identity, publicKeyBytes(this.publicKey))
   }
 
   #forgetHandshake(): void {

@@ -15,8 +15,8 @@ import type { DeviceStatus } from './device-status.ts'
 import { errnoOf, formatGetAnswer, parseSetRequest } from './uapi.ts'
 import { socketPath } from './uapi-client.ts'
 
-/** No key or value of the interface comes near to it. */
-const maxLineBytes = 4096
+/** No operation comes near to it. */
+const maxOperationBytes = 64
 /** About 500,000 AllowedIPs. */
 const maxRequestBytes = 16 << 20
 
@@ -140,14 +140,9 @@ function listen(server: Server, { nameOrPath, fd }: UapiServerOptions): Promise<
   })
 }
 
-const operations = ['get=1', 'set=1', 'status=1']
-
 async function serveConnection(socket: Socket, options: UapiServerOptions): Promise<void> {
-  const lines = readLines(socket)
-  for await (const operation of lines) {
-    const request = operations.includes(operation) ? await readRequest(lines) : undefined
-    if (request === undefined) break
-    const { answer, errno } = await carryOut(operation, request, options)
+  for await (const request of readRequests(socket)) {
+    const { answer, errno } = await carryOut(request, options)
     const text = `${answer}errno=${-errno}\n\n` // negative: what wg(8) makes words of
     await new Promise(resolve => socket.write(text, resolve)) // whoever does not read is not served more
   }
@@ -155,18 +150,17 @@ async function serveConnection(socket: Socket, options: UapiServerOptions): Prom
 }
 
 async function carryOut(
-  operation: string,
-  lines: readonly string[],
+  { operation, body }: Request,
   { device, status, log }: UapiServerOptions,
 ): Promise<{ answer: string; errno: number }> {
   try {
     if (operation !== 'set=1') {
-      if (lines.length > 0) throw podwireError('ERR_PODWIRE_UAPI', { line: 2, reason: 'it takes no lines' })
+      if (body !== '') throw podwireError('ERR_PODWIRE_UAPI', { line: 2, reason: 'it takes no lines' })
       const answer =
         operation === 'get=1' ? formatGetAnswer(await device.get()) : `status=${JSON.stringify(status())}\n`
       return { answer, errno: 0 }
     }
-    for (const change of parseSetRequest(lines)) await device.set(change)
+    for (const change of parseSetRequest(linesOf(body))) await device.set(change)
     return { answer: '', errno: 0 }
   } catch (error) {
     log('error', `UAPI: ${reasonOf(error)}`)
@@ -174,30 +168,48 @@ async function carryOut(
   }
 }
 
-/** The lines up to the empty one; undefined if they are too many, or the connection ends before it. */
-async function readRequest(lines: AsyncIterator<string>): Promise<string[] | undefined> {
-  const request: string[] = []
-  for (let bytes = 0; bytes <= maxRequestBytes; ) {
-    const { done, value } = await lines.next()
-    if (done) return undefined
-    if (value === '') return request
-    request.push(value)
-    bytes += value.length + 1
-  }
-  return undefined
+const operations = ['get=1', 'set=1', 'status=1']
+
+interface Request {
+  readonly operation: string
+  /** The lines between the operation and the empty one. */
+  readonly body: string
 }
 
-/** The lines of a stream, without their line feeds; ends at the end of the stream, or at a line that is too long. */
-async function* readLines(socket: Socket): AsyncGenerator<string, void, void> {
+/** One after the other, so that a hundred thousand never exist at once. */
+function* linesOf(body: string): Generator<string, void> {
+  for (let at = 0; at < body.length; ) {
+    const end = body.indexOf('\n', at)
+    yield body.slice(at, end < 0 ? undefined : end)
+    at = end < 0 ? body.length : end + 1
+  }
+}
+
+/** The whole requests of a stream. Ends at its end, at an operation that is not known, at a request that is too long. */
+async function* readRequests(socket: Socket): AsyncGenerator<Request, void, void> {
   socket.setEncoding('latin1')
-  let rest = ''
+  let pieces: string[] = [] // of a request that is not whole yet: joined when it is, so that a long one is not copied for each
+  let bytes = 0
+  let operation: string | undefined
   for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
-    const parts = `${rest}${chunk}`.split('\n')
-    rest = parts.pop() ?? ''
-    for (const line of parts) {
-      if (line.length > maxLineBytes) return
-      yield line
+    const isWhole = `${pieces.at(-1)?.at(-1) ?? ''}${chunk}`.includes('\n\n')
+    pieces.push(chunk)
+    bytes += chunk.length
+    if (operation === undefined || isWhole) {
+      let text = pieces.join('')
+      for (;;) {
+        const lineEnd = text.indexOf('\n')
+        operation = lineEnd < 0 ? undefined : text.slice(0, lineEnd)
+        if (operation === undefined ? text.length > maxOperationBytes : !operations.includes(operation)) return
+        const end = operation === undefined ? -1 : text.indexOf('\n\n', lineEnd)
+        if (operation === undefined || end < 0) break
+        if (end > maxRequestBytes) return
+        yield { operation, body: text.slice(lineEnd + 1, end) }
+        text = text.slice(end + 2)
+      }
+      pieces = [text]
+      bytes = text.length
     }
-    if (rest.length > maxLineBytes) return
+    if (bytes > maxRequestBytes) return
   }
 }

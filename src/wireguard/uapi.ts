@@ -5,7 +5,7 @@
 //   client: parseGetAnswer(lines) <--lines-- server: formatGetAnswer(state)
 
 import { constants } from 'node:os'
-import { formatCidr, maskCidr, parseCidr } from '../base/cidr.ts'
+import { canonicalPrefix } from '../base/canonical-prefix.ts'
 import { formatEndpoint, parseEndpoint } from '../base/endpoint.ts'
 import { PodwireError, podwireError, reasonOf } from '../base/errors.ts'
 import { decodeHexKey, formatPublicKey, hexKey, keyBytes, publicKeyBytes } from '../base/key.ts'
@@ -27,27 +27,45 @@ interface Line {
  * done all that came before it. Errors: ERR_PODWIRE_UAPI, ERR_PODWIRE_UAPI_PROTOCOL, with the number of the line.
  */
 export function* parseSetRequest(lines: Iterable<string>): Generator<DeviceChange, void> {
-  let peer: Mutable<PeerChange> | undefined
+  let peer: PeerDraft | undefined
   let number = 1
   for (const text of lines) {
     number += 1
     try {
       const line = splitLine(text, number)
       if (line.key === 'public_key') {
-        if (peer !== undefined) yield { peers: [peer] }
+        if (peer !== undefined) yield changeOf(peer)
         peer = undefined // it is done, also if this line is bad
-        peer = { publicKey: formatPublicKey(hexBytes(line)) }
+        peer = { change: { publicKey: formatPublicKey(hexBytes(line)) }, removes: false }
       } else if (peer === undefined) {
         yield deviceLine(line)
       } else {
         readPeerLine(peer, line)
       }
     } catch (error) {
-      if (peer !== undefined) yield { peers: [peer] }
+      if (peer !== undefined) yield changeOf(peer)
       throw error
     }
   }
-  if (peer !== undefined) yield { peers: [peer] }
+  if (peer !== undefined) yield changeOf(peer)
+}
+
+/** A peer's change while its lines are read. */
+interface PeerDraft {
+  readonly change: Mutable<PeerChange>
+  /** AllowedIPs in the order of their lines, "-" before those to remove. */
+  prefixes?: string[]
+  /** Whether there are any to remove. */
+  removes: boolean
+}
+
+/** AllowedIPs to add and to remove never share a prefix: the later line wins. */
+function changeOf({ change, prefixes, removes }: PeerDraft): DeviceChange {
+  if (prefixes === undefined) return { peers: [change] }
+  if (!removes) return { peers: [{ ...change, allowedIps: prefixes }] }
+  const last = new Map(prefixes.map(text => (text.startsWith('-') ? [text.slice(1), false] : [text, true])))
+  const which = (added: boolean) => [...last].flatMap(([prefix, is]) => (is === added ? [prefix] : []))
+  return { peers: [{ ...change, allowedIps: which(true), removeAllowedIps: which(false) }] }
 }
 
 function deviceLine(line: Line): DeviceChange {
@@ -65,8 +83,9 @@ function deviceLine(line: Line): DeviceChange {
   }
 }
 
-/** Takes one line into the peer's change. AllowedIPs to add and to remove never share a prefix: the later line wins. */
-function readPeerLine(peer: Mutable<PeerChange>, line: Line): void {
+/** Takes one line into the peer's change. */
+function readPeerLine(draft: PeerDraft, line: Line): void {
+  const peer = draft.change
   switch (line.key) {
     case 'remove':
       peer.remove = flag(line)
@@ -85,20 +104,15 @@ function readPeerLine(peer: Mutable<PeerChange>, line: Line): void {
       break
     case 'replace_allowed_ips':
       peer.replaceAllowedIps = flag(line)
-      peer.allowedIps = []
-      peer.removeAllowedIps = []
+      draft.prefixes = []
+      draft.removes = false
       break
     case 'allowed_ip': {
       const removed = line.value.startsWith('-')
       const prefix = allowedIp(line, removed ? line.value.slice(1) : line.value)
-      const [into, outOf] = removed
-        ? (['removeAllowedIps', 'allowedIps'] as const)
-        : (['allowedIps', 'removeAllowedIps'] as const)
-      const others = peer[outOf]
-      if (others?.includes(prefix)) peer[outOf] = others.filter(other => other !== prefix)
-      const own = peer[into] as string[] | undefined
-      if (own === undefined) peer[into] = [prefix]
-      else own.push(prefix)
+      draft.prefixes ??= []
+      draft.prefixes.push(removed ? `-${prefix}` : prefix)
+      draft.removes ||= removed
       break
     }
     case 'protocol_version':
@@ -153,9 +167,9 @@ export function formatGetAnswer(state: DeviceState): string {
       `rx_bytes=${peer.rxBytes}`,
       `persistent_keepalive_interval=${peer.persistentKeepaliveSeconds}`,
     )
-    for (const prefix of peer.allowedIps) lines.push(`allowed_ip=${prefix}`)
+    if (peer.allowedIps.length > 0) lines.push(`allowed_ip=${peer.allowedIps.join('\nallowed_ip=')}`)
   }
-  return lines.map(line => `${line}\n`).join('')
+  return lines.length === 0 ? '' : `${lines.join('\n')}\n`
 }
 
 /**
@@ -275,7 +289,7 @@ function flag(line: Line): true {
 }
 
 function allowedIp(line: Line, text: string): string {
-  return parsed(line, () => formatCidr(maskCidr(parseCidr(text, 'allowed_ip'))))
+  return parsed(line, () => canonicalPrefix(text, 'allowed_ip'))
 }
 
 function hexBytes(line: Line): Uint8Array {

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import type { PublicKey } from '../../src/base/key.ts'
-import { formatPublicKey, publicKeyBytes } from '../../src/base/key.ts'
+import { formatPublicKey } from '../../src/base/key.ts'
 import type { Keypair } from '../../src/native/engine.ts'
 import { addMacs, createMacState } from '../../src/wireguard/cookie.ts'
 import { open, seal } from '../../src/wireguard/crypto.ts'
@@ -26,7 +26,8 @@ import { echoReplyOf, echoRequest } from './icmp.ts'
 export interface Target {
   readonly address: string
   readonly port: number
-  readonly publicKey: PublicKey
+  /** In base64. */
+  readonly publicKey: string
   readonly inner: string
 }
 
@@ -87,7 +88,7 @@ export class ManyPeers {
 
   /** Makes the initiations of some peers, to be sent by `shake`. */
   prepare(first = 0, last = this.#parties.length): void {
-    const device = publicKeyBytes(this.#at().publicKey)
+    const device = Buffer.from(this.#at().publicKey, 'base64')
     const macs = createMacState(device)
     for (const [i, party] of this.#parties.entries()) {
       if (i < first || i >= last) continue

@@ -204,12 +204,12 @@ impl NativeEngine {
     }
 
     #[napi]
-    pub fn add_allowed_ips(&self, peer: u32, cidrs: Vec<String>) -> Result<()> {
+    pub fn add_allowed_ips(&self, peer: u32, cidrs: String) -> Result<()> {
         self.with(|engine| engine.add_allowed_ips(peer, &cidrs))
     }
 
     #[napi]
-    pub fn remove_allowed_ips(&self, peer: u32, cidrs: Vec<String>) -> Result<()> {
+    pub fn remove_allowed_ips(&self, peer: u32, cidrs: String) -> Result<()> {
         self.with(|engine| engine.remove_allowed_ips(peer, &cidrs))
     }
 
@@ -219,7 +219,7 @@ impl NativeEngine {
     }
 
     #[napi]
-    pub fn allowed_ips(&self, peer: u32) -> Result<Vec<String>> {
+    pub fn allowed_ips(&self, peer: u32) -> Result<String> {
         self.with(|engine| engine.allowed_ips(peer))
     }
 

@@ -1,6 +1,7 @@
 //! An engine from outside: opened with a TUN, driven by commands, closed. Commands run on the caller's thread; what they
 //! need of the packets' threads they say through the table.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::str::FromStr;
@@ -180,6 +181,7 @@ impl Engine {
 
     /// Removes a peer, its keys, indices, prefixes and waiting packets.
     pub fn remove_peer(&self, id: PeerId) -> Result<()> {
+        self.clear_allowed_ips(id)?;
         let mut table = self.plane.table_mut();
         self.plane.drops.add(Reason::Staged, table.remove_peer(id)?);
         self.plane.events.forget(id);
@@ -215,8 +217,8 @@ impl Engine {
             .map(|endpoint| endpoint.remote.to_string()))
     }
 
-    /// Gives prefixes to a peer, from whoever has them.
-    pub fn add_allowed_ips(&self, id: PeerId, cidrs: &[String]) -> Result<()> {
+    /// Gives prefixes, separated by spaces, to a peer, from whoever has them.
+    pub fn add_allowed_ips(&self, id: PeerId, cidrs: &str) -> Result<()> {
         for some in parse_prefixes(cidrs)?.chunks(PREFIXES_AT_ONCE) {
             self.plane.table_mut().add_allowed_ips(id, some)?;
         }
@@ -224,7 +226,7 @@ impl Engine {
     }
 
     /// Takes prefixes from a peer.
-    pub fn remove_allowed_ips(&self, id: PeerId, cidrs: &[String]) -> Result<()> {
+    pub fn remove_allowed_ips(&self, id: PeerId, cidrs: &str) -> Result<()> {
         for some in parse_prefixes(cidrs)?.chunks(PREFIXES_AT_ONCE) {
             self.plane.table_mut().remove_allowed_ips(id, some)?;
         }
@@ -233,13 +235,30 @@ impl Engine {
 
     /// Takes all prefixes from a peer.
     pub fn clear_allowed_ips(&self, id: PeerId) -> Result<()> {
-        self.plane.table_mut().clear_allowed_ips(id)
+        while self
+            .plane
+            .table_mut()
+            .clear_some_allowed_ips(id, PREFIXES_AT_ONCE)?
+        {}
+        Ok(())
     }
 
-    /// The prefixes of a peer, in order.
-    pub fn allowed_ips(&self, id: PeerId) -> Result<Vec<String>> {
-        let prefixes = self.plane.table().peer(id)?.allowed.clone();
-        Ok(prefixes.iter().map(ToString::to_string).collect())
+    /// The prefixes of a peer, in order, separated by spaces.
+    pub fn allowed_ips(&self, id: PeerId) -> Result<String> {
+        let prefixes: Vec<Prefix> = self
+            .plane
+            .table()
+            .peer(id)?
+            .allowed
+            .iter()
+            .copied()
+            .collect();
+        let mut text = String::with_capacity(prefixes.len() * 20);
+        for (i, prefix) in prefixes.iter().enumerate() {
+            let space = if i == 0 { "" } else { " " };
+            write!(text, "{space}{prefix}").expect("a string takes all");
+        }
+        Ok(text)
     }
 
     /// A random index that nobody has.
@@ -370,8 +389,8 @@ impl Drop for Engine {
     }
 }
 
-fn parse_prefixes(cidrs: &[String]) -> Result<Vec<Prefix>> {
-    let parsed = cidrs.iter().map(|cidr| cidr.parse());
+fn parse_prefixes(cidrs: &str) -> Result<Vec<Prefix>> {
+    let parsed = cidrs.split_ascii_whitespace().map(str::parse);
     parsed
         .collect::<std::result::Result<_, ()>>()
         .map_err(|()| Error::Invalid("not a canonical CIDR"))

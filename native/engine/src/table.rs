@@ -161,10 +161,19 @@ impl Table {
 
     /// Takes all prefixes from a peer.
     pub fn clear_allowed_ips(&mut self, id: PeerId) -> Result<()> {
-        for prefix in std::mem::take(&mut self.peer_mut(id)?.allowed) {
+        while self.clear_some_allowed_ips(id, usize::MAX)? {}
+        Ok(())
+    }
+
+    /// Takes at most `count` prefixes from a peer; false if it has none left.
+    pub fn clear_some_allowed_ips(&mut self, id: PeerId, count: usize) -> Result<bool> {
+        for _ in 0..count {
+            let Some(prefix) = self.peer_mut(id)?.allowed.pop_first() else {
+                return Ok(false);
+            };
             self.allowed_ips.remove(prefix, id);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// A random index that nobody has, bound to the peer.
