@@ -3,6 +3,8 @@
 //
 //   programs -> a pair of devices each -> rounds of measure-*.ts -> samples -> report, chart -> bench/results/
 
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { startBenchLab } from './device/lab.ts'
 import type { Bench, Measure } from './device/measure.ts'
 import { measureAttack } from './device/measure-attack.ts'
@@ -11,9 +13,10 @@ import { measureLatency } from './device/measure-latency.ts'
 import { measureScale } from './device/measure-scale.ts'
 import { measureTcp, startTcpServer } from './device/measure-tcp.ts'
 import { measureUdp } from './device/measure-udp.ts'
-import { findPrograms } from './device/programs.ts'
+import { drawPictures, renderPng } from './device/pictures.ts'
+import { findPrograms, root } from './device/programs.ts'
 import { formatReport } from './device/report.ts'
-import { ours, reference, resultOf } from './device/result.ts'
+import { ours, type Result, reference, resultOf } from './device/result.ts'
 import { addFigure, emptySamples } from './device/samples.ts'
 import { bare, peakMemoryMb, startSubject } from './device/subjects.ts'
 import { startTraffic } from './device/traffic.ts'
@@ -65,5 +68,18 @@ export async function benchDevice(options: DeviceBenchOptions): Promise<void> {
       for (const subject of subjects.slice(1)) addFigure(samples, subject.name, 'memory', peakMemoryMb(subject))
     }
   }
-  console.log(formatReport(resultOf(bench, versions)))
+  const result = resultOf(bench, versions)
+  console.log(formatReport(result))
+  if (only === undefined) writeResult(result, quick ? `${root}bench/results/quick` : `${root}bench/results`)
+}
+
+function writeResult(result: Result, folder: string): void {
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'device.json'), `${JSON.stringify(result, null, 2)}\n`)
+  writeFileSync(join(folder, 'device.md'), formatReport(result))
+  for (const [name, svg] of Object.entries(drawPictures(result))) {
+    writeFileSync(join(folder, `${name}.svg`), svg)
+    writeFileSync(join(folder, `${name}.png`), renderPng(svg))
+  }
+  console.error(`wrote ${relative(process.cwd(), folder)}/`)
 }
