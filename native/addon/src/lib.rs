@@ -6,3 +6,4 @@ mod engine;
 mod error;
 mod link;
 mod sys;
+mod x25519;

@@ -34,16 +34,7 @@ fn what_a_peer_may_not_send_is_dropped() {
     ];
     for (name, text, expected) in cases {
         let mut message = [&[0; 16][..], &text, &[0; 16]].concat();
-        assert!(
-            a.plane
-                .table()
-                .peer(a.peer)
-                .unwrap()
-                .keypairs
-                .current()
-                .unwrap()
-                .seal(&mut message)
-        );
+        a.seal(&mut message);
         assert_eq!(b.receive(&message, START_MS), expected, "{name}");
         assert_eq!(
             b.receive(&message, START_MS),
@@ -253,7 +244,7 @@ proptest! {
             *first = version << 4 | *first & 15;
         }
         let mut message = [&[0; 16][..], &text, &[0; 16]].concat();
-        prop_assert!(a.plane.table().peer(a.peer).unwrap().keypairs.current().unwrap().seal(&mut message));
+        a.seal(&mut message);
         let from = incoming(message.len(), endpoint(1), ecn);
         if let Ok(Some(packet)) = b.receive_from(&message, from, START_MS) {
             prop_assert!(packet.len() >= 20 && packet.len() <= text.len());
