@@ -5,6 +5,8 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { requestStatus } from '../src/wireguard/uapi-client.ts'
+import { ours, reference } from './device/conditions.ts'
 import { startBenchLab } from './device/lab.ts'
 import type { Bench, Measure } from './device/measure.ts'
 import { measureAttack } from './device/measure-attack.ts'
@@ -16,9 +18,9 @@ import { measureUdp } from './device/measure-udp.ts'
 import { drawPictures, renderPng } from './device/pictures.ts'
 import { findPrograms, root } from './device/programs.ts'
 import { formatReport } from './device/report.ts'
-import { ours, type Result, reference, resultOf } from './device/result.ts'
+import { type Result, resultOf } from './device/result.ts'
 import { addFigure, emptySamples } from './device/samples.ts'
-import { bare, peakMemoryMb, startSubject } from './device/subjects.ts'
+import { bare, peakMemoryMb, socketOf, startSubject } from './device/subjects.ts'
 import { startTraffic } from './device/traffic.ts'
 
 /**
@@ -68,7 +70,11 @@ export async function benchDevice(options: DeviceBenchOptions): Promise<void> {
       for (const subject of subjects.slice(1)) addFigure(samples, subject.name, 'memory', peakMemoryMb(subject))
     }
   }
-  const result = resultOf(bench, versions)
+  const own = subjects.find(({ name }) => name === ours)?.devices ?? []
+  const statuses = await Promise.all(own.map(device => requestStatus(socketOf(device))))
+  const engineBytes = statuses.map(({ memory }) => memory.engineBytes)
+  if (own.length > 0) addFigure(samples, ours, 'engineMemory', Math.max(...engineBytes) / 1e6)
+  const result = resultOf(bench, versions, statuses[0])
   console.log(formatReport(result))
   if (only === undefined) writeResult(result, quick ? `${root}bench/results/quick` : `${root}bench/results`)
 }

@@ -2,10 +2,10 @@
 
 import { Resvg } from '@resvg/resvg-js'
 import { bars, curves } from './chart.ts'
+import { bareLink, ours, reference } from './conditions.ts'
 import { type FigureKey, figureOf } from './figures.ts'
-import { bareLink } from './programs.ts'
 import { formatValue } from './report.ts'
-import { ours, type Result, reference } from './result.ts'
+import type { Result } from './result.ts'
 import type { Pings } from './samples.ts'
 import { type Panel, picture } from './svg.ts'
 

@@ -11,7 +11,7 @@ export const colours: Record<string, string> = {
 export const ink = { title: '#14202e', text: '#3b4a5a', faint: '#7b8896', grid: '#e4e8ed', ground: '#ffffff' }
 export const colourOf = (subject: string): string => colours[subject] ?? ink.faint
 
-const escape = (value: string) => value.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+const escaped = (value: string) => value.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 /** To a tenth of a pixel. */
 const number = (value: number) => `${Math.round(value * 10) / 10}`
 
@@ -25,7 +25,7 @@ export interface TextStyle {
 export function text(x: number, y: number, content: string, style: TextStyle = {}): string {
   const { size = 13, fill = ink.text, anchor = 'start', bold = false } = style
   const weight = bold ? ' font-weight="bold"' : ''
-  return `<text x="${number(x)}" y="${number(y)}" font-size="${size}" fill="${fill}" text-anchor="${anchor}"${weight}>${escape(content)}</text>`
+  return `<text x="${number(x)}" y="${number(y)}" font-size="${size}" fill="${fill}" text-anchor="${anchor}"${weight}>${escaped(content)}</text>`
 }
 
 export function rect(x: number, y: number, width: number, height: number, fill: string): string {
@@ -80,7 +80,7 @@ export function picture(options: {
   const height = y + footer.length * footerLine + margin / 2
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${pictureWidth}" height="${height}" viewBox="0 0 ${pictureWidth} ${height}" font-family="DejaVu Sans, Verdana, sans-serif">`,
-    `<title>${escape(title)}</title>`,
+    `<title>${escaped(title)}</title>`,
     `<rect width="${pictureWidth}" height="${height}" fill="${ink.ground}"/>`,
     text(margin, 46, title, { size: 22, fill: ink.title, bold: true }),
     text(margin, 68, subtitle, { size: 13, fill: ink.faint }),
