@@ -3,6 +3,10 @@
 //
 //   programs -> a pair of devices each -> rounds of measure-*.ts -> samples -> report, chart -> bench/results/
 
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { requestStatus } from '../src/wireguard/uapi-client.ts'
+import { ours, reference } from './device/conditions.ts'
 import { startBenchLab } from './device/lab.ts'
 import type { Bench, Measure } from './device/measure.ts'
 import { measureAttack } from './device/measure-attack.ts'
@@ -11,11 +15,12 @@ import { measureLatency } from './device/measure-latency.ts'
 import { measureScale } from './device/measure-scale.ts'
 import { measureTcp, startTcpServer } from './device/measure-tcp.ts'
 import { measureUdp } from './device/measure-udp.ts'
-import { findPrograms } from './device/programs.ts'
+import { drawPictures, renderPng } from './device/pictures.ts'
+import { findPrograms, root } from './device/programs.ts'
 import { formatReport } from './device/report.ts'
-import { ours, reference, resultOf } from './device/result.ts'
+import { type Result, resultOf } from './device/result.ts'
 import { addFigure, emptySamples } from './device/samples.ts'
-import { bare, peakMemoryMb, startSubject } from './device/subjects.ts'
+import { bare, peakMemoryMb, socketOf, startSubject } from './device/subjects.ts'
 import { startTraffic } from './device/traffic.ts'
 
 /**
@@ -65,5 +70,22 @@ export async function benchDevice(options: DeviceBenchOptions): Promise<void> {
       for (const subject of subjects.slice(1)) addFigure(samples, subject.name, 'memory', peakMemoryMb(subject))
     }
   }
-  console.log(formatReport(resultOf(bench, versions)))
+  const own = subjects.find(({ name }) => name === ours)?.devices ?? []
+  const statuses = await Promise.all(own.map(device => requestStatus(socketOf(device))))
+  const engineBytes = statuses.map(({ memory }) => memory.engineBytes)
+  if (own.length > 0) addFigure(samples, ours, 'engineMemory', Math.max(...engineBytes) / 1e6)
+  const result = resultOf(bench, versions, statuses[0])
+  console.log(formatReport(result))
+  if (only === undefined) writeResult(result, quick ? `${root}bench/results/quick` : `${root}bench/results`)
+}
+
+function writeResult(result: Result, folder: string): void {
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'device.json'), `${JSON.stringify(result, null, 2)}\n`)
+  writeFileSync(join(folder, 'device.md'), formatReport(result))
+  for (const [name, svg] of Object.entries(drawPictures(result))) {
+    writeFileSync(join(folder, `${name}.svg`), svg)
+    writeFileSync(join(folder, `${name}.png`), renderPng(svg))
+  }
+  console.error(`wrote ${relative(process.cwd(), folder)}/`)
 }

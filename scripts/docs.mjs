@@ -1,8 +1,10 @@
-// Writes the documents that are made from the code: docs/errors.md, the layer table of ARCHITECTURE.md, and schema/.
+// Writes the documents that are made from the code: docs/errors.md, the layer table of ARCHITECTURE.md, schema/, and from
+// the last benchmark, bench/results/device.json, the table of README.md and device.md beside it.
 // --check writes nothing and fails if one is not current.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { formatReport } from '../build/bench/device/report.js'
 import { errorTable } from '../build/src/base/errors.js'
 import { labJsonSchema } from '../build/src/lab/description.js'
 import { layers } from '../build/test/unit/layers.js'
@@ -29,13 +31,21 @@ const table = `| rank | folders | may import | why |
 ${layers.map(({ rank, folders, may, why }) => `| ${rank} | ${folders.join(', ')} | ${may} | ${why} |`).join('\n')}
 `
 
-const architecture = readFileSync(`${root}ARCHITECTURE.md`, 'utf8')
-const marked = /(<!-- layers -->\n)[\s\S]*?(<!-- \/layers -->)/
-if (!marked.test(architecture)) throw new Error('ARCHITECTURE.md has lost the marks of its layer table')
+const report = formatReport(JSON.parse(readFileSync(`${root}bench/results/device.json`, 'utf8')))
+
+/** The file with what stands between its marks `<!-- NAME -->` and `<!-- /NAME -->` replaced. */
+function withPart(file, name, text) {
+  const document = readFileSync(`${root}${file}`, 'utf8')
+  const marked = new RegExp(`(<!-- ${name} -->\\n)[\\s\\S]*?(<!-- /${name} -->)`)
+  if (!marked.test(document)) throw new Error(`${file} has lost the marks of its part "${name}"`)
+  return document.replace(marked, (_, open, close) => `${open}${text}${close}`)
+}
 
 const documents = {
   'docs/errors.md': errors,
-  'ARCHITECTURE.md': architecture.replace(marked, `$1${table}$2`),
+  'ARCHITECTURE.md': withPart('ARCHITECTURE.md', 'layers', table),
+  'README.md': withPart('README.md', 'bench', report),
+  'bench/results/device.md': report,
   'schema/lab.json': `${JSON.stringify(labJsonSchema(), undefined, 2)}\n`,
 }
 for (const [file, text] of Object.entries(documents)) {

@@ -1,7 +1,7 @@
 // Makes a fresh clone ready: Debian packages, npm packages, wireguard-go for the interoperation tests, the addon and the
 // TypeScript. No dependencies: it runs before there are any. It says first what it will do, and does nothing twice.
 // All of that goes to standard error: standard output is that of the command which it precedes.
-//   node scripts/setup.mjs [demo|test|check]     PODWIRE_NO_INSTALL=1 prints the commands instead of running them
+//   node scripts/setup.mjs [demo|test|check|bench]     PODWIRE_NO_INSTALL=1 prints the commands instead of running them
 
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const purpose = process.argv[2] ?? 'test'
 const isRoot = process.getuid() === 0
+const usesWireguardGo = purpose === 'test' || purpose === 'bench'
 const printOnly = process.env.PODWIRE_NO_INSTALL === '1'
 
 /** Program -> Debian package that has it. */
@@ -35,8 +36,13 @@ const testPrograms = {
   python3: 'python3',
   script: 'bsdutils',
 }
-const programs = { demo: demoPrograms, test: testPrograms, check: { cc: 'gcc' } }[purpose]
-if (programs === undefined) fail(`setup: "${purpose}" is not demo, test or check`)
+const programs = {
+  demo: demoPrograms,
+  test: testPrograms,
+  check: { cc: 'gcc' },
+  bench: { ...testPrograms, chrt: 'util-linux' },
+}[purpose]
+if (programs === undefined) fail(`setup: "${purpose}" is not demo, test, check or bench`)
 
 function fail(...lines) {
   console.error(lines.join('\n'))
@@ -61,7 +67,10 @@ function which(program) {
 /** Node.js and Rust often are in the user's own folders, where sudo does not look by itself. */
 const sudo = `sudo env "PATH=$PATH" "HOME=$HOME" npm run ${purpose}`
 
-const step = (says, command, { cwd = root, env = {}, quiet = false } = {}) => ({ says, command, cwd, env, quiet })
+/** Where an optional step fails, that is said, and the others go on. */
+const step = (says, command, { cwd = root, env = {}, quiet = false, optional = false } = {}) => ({
+  ...{ says, command, cwd, env, quiet, optional },
+})
 
 /** Everything that is missing, as commands in order. */
 function stepsNeeded() {
@@ -95,7 +104,7 @@ function stepsNeeded() {
     const install = ['npm', 'install', '--no-save', '--no-fund', '--no-audit']
     steps.push(step('npm: install the packages of package-lock.json into node_modules', install))
   }
-  if (purpose === 'test' && findWireguardGo() === undefined && which('go')) {
+  if (usesWireguardGo && findWireguardGo() === undefined && which('go')) {
     steps.push(
       step(
         `Go: build wireguard-go (MIT; the tests talk to it) into ${cacheBin}`,
@@ -104,6 +113,26 @@ function stepsNeeded() {
           env: { GOBIN: cacheBin },
         },
       ),
+    )
+  }
+  if (purpose === 'bench') {
+    for (const [program, crate] of [
+      ['gotatun', 'gotatun-cli'],
+      ['boringtun-cli', 'boringtun-cli'],
+    ]) {
+      if (existsSync(join(cacheBin, program))) continue
+      steps.push(
+        step(
+          `cargo: build ${crate} (compared with in the bench) into ${cacheBin}, which takes minutes`,
+          ['nice', '-n', '10', 'cargo', 'install', '--quiet', '--locked', '--root', join(cacheBin, '..'), crate],
+          { optional: true },
+        ),
+      )
+    }
+    steps.push(
+      step('build: podwire-traffic, which sends and counts the UDP of the bench', [
+        ...['cargo', 'build', '--release', '--locked', '--quiet', '-p', 'podwire-traffic'],
+      ]),
     )
   }
   if (purpose === 'check' && process.env.CI && !existsSync(join(cacheBin, 'cargo-deny'))) {
@@ -157,14 +186,14 @@ function checkToolchains() {
       ...(process.env.SUDO_USER ? [`If ${process.env.SUDO_USER} has it, hand it through: ${sudo}`] : []),
     )
   }
-  if (purpose === 'test' && !which('go') && findWireguardGo() === undefined) {
+  if (usesWireguardGo && !which('go') && findWireguardGo() === undefined) {
     console.error(
-      'Go was not found: the interoperation tests with wireguard-go will be skipped. Install it from https://go.dev/dl.',
+      'Go was not found: what compares or interoperates with wireguard-go will be skipped. Install it from https://go.dev/dl.',
     )
   }
 }
 
-function run({ says, command, cwd, env, quiet }) {
+function run({ says, command, cwd, env, quiet, optional }) {
   const startMs = Date.now()
   process.stderr.write(`-- ${says}\n`)
   const { status, error, stdout, stderr } = spawnSync(command[0], command.slice(1), {
@@ -175,10 +204,9 @@ function run({ says, command, cwd, env, quiet }) {
     maxBuffer: 1 << 28,
   })
   if (error || status !== 0) {
-    fail(
-      `${stdout ?? ''}${stderr ?? ''}`,
-      `setup: \`${command.join(' ')}\` failed (${error?.message ?? `status ${status}`}).`,
-    )
+    const failure = `setup: \`${command.join(' ')}\` failed (${error?.message ?? `status ${status}`}).`
+    if (!optional) fail(`${stdout ?? ''}${stderr ?? ''}`, failure)
+    console.error(`${failure} It goes on without.`)
   }
   const seconds = (Date.now() - startMs) / 1000
   if (seconds >= 1) process.stderr.write(`   done in ${seconds.toFixed(0)} s\n`)

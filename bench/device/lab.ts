@@ -3,11 +3,11 @@
 //   a ── wire, MTU 1500 ── b ── hostile ── c        a device on each of a and b for every subject
 
 import { type Lab, startLab } from '../../src/lab/lab.ts'
+import { linkMtu } from './conditions.ts'
 
 export const outer = { a: '192.0.2.1', b: '192.0.2.2' } as const
 /** The address of b that c reaches. */
 export const attacked = '198.51.100.2'
-export const linkMtu = 1500
 
 export function startBenchLab(): Promise<Lab> {
   return startLab({

@@ -5,7 +5,7 @@ import type { Measure } from './measure.ts'
 import { runTcp } from './measure-tcp.ts'
 import { addFigure } from './samples.ts'
 import { publicKeys } from './subjects.ts'
-import { trafficCommand } from './traffic.ts'
+import { senderCommand } from './traffic.ts'
 
 const floodRate = 50_000
 /** TCP runs this long before it counts, so that the flood is there from the start. */
@@ -15,7 +15,7 @@ export const measureAttack: Measure = async ({ lab, samples, settings }, { name,
   if (b === undefined) return
   const seconds = Math.min(settings.seconds, 3)
   const { gbit: alone } = await runTcp(lab, target, { seconds, omitSeconds })
-  const flood = trafficCommand(
+  const flood = senderCommand(
     ...['flood', '--kind', 'initiations', '--public-key', publicKeys.b, '--to', `${attacked}:${b.port}`],
     ...['--rate', `${floodRate}`, '--seconds', `${omitSeconds + seconds + 0.5}`],
   )

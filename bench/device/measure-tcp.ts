@@ -1,12 +1,11 @@
 // TCP by iperf3: one stream, four, both directions at once; what it costs in processor time and in retransmits.
 
 import type { Lab } from '../../src/lab/lab.ts'
+import { congestionControl } from './conditions.ts'
 import { until } from './lab.ts'
 import type { Measure } from './measure.ts'
 import { addFigure } from './samples.ts'
 import { cpuSeconds } from './subjects.ts'
-
-export const congestionControl = 'cubic'
 
 /** One server on b is for all subjects; it lives as long as the lab. */
 export async function startTcpServer(lab: Lab): Promise<void> {

@@ -5,14 +5,12 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { exec } from '../../src/base/exec.ts'
+import { ours, reference } from './conditions.ts'
 
 export const root: string = fileURLToPath(new URL('../../..', import.meta.url))
 const cacheBin = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'podwire/bin')
 const wireguardGo = process.env.PODWIRE_WIREGUARD_GO ?? join(cacheBin, 'wireguard')
 const podwire = `${root}build/src/cli/main.js`
-
-/** The name of the two hosts without a device between them. */
-export const bareLink = 'bare link'
 
 export interface Program {
   readonly name: string
@@ -27,7 +25,7 @@ const lastWord = async (...command: [string, ...string[]]) =>
 
 const programs: readonly Program[] = [
   {
-    name: 'wireguard-go',
+    name: reference,
     command: [wireguardGo, '-f'],
     file: wireguardGo,
     version: async () =>
@@ -46,7 +44,7 @@ const programs: readonly Program[] = [
     version: () => lastWord(join(cacheBin, 'boringtun-cli'), '--version'),
   },
   {
-    name: 'podwire',
+    name: ours,
     command: [process.execPath, podwire, 'device', '-f'],
     file: podwire,
     version: () => lastWord(process.execPath, podwire, '--version'),
@@ -55,7 +53,7 @@ const programs: readonly Program[] = [
 
 /** Those that are there; says which are not. `quick` asks only for the reference and ours. */
 export function findPrograms({ quick }: { quick: boolean }): readonly Program[] {
-  const wanted = programs.filter(({ name }) => !quick || name === 'wireguard-go' || name === 'podwire')
+  const wanted = programs.filter(({ name }) => !quick || name === reference || name === ours)
   for (const { name, file } of wanted) {
     if (!existsSync(file)) console.error(`${name} is left out: there is no ${file}`)
   }

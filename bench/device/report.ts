@@ -1,7 +1,8 @@
 // A result as Markdown: every figure with its goal, podwire beside wireguard-go and the others, and the conditions.
 
+import { ours, reference } from './conditions.ts'
 import { type Figure, type FigureKey, figureOf } from './figures.ts'
-import { ours, type Result, reference } from './result.ts'
+import type { Result } from './result.ts'
 
 export function formatReport(result: Result): string {
   const others = result.subjects.map(({ name }) => name).filter(name => name !== ours && name !== reference)

@@ -1,16 +1,12 @@
 // The outcome of a run as a document, bench/results/device.json: medians, ratios and goals, all samples, and the conditions.
 
 import { cpus, release } from 'node:os'
+import type { DeviceStatus } from '../../src/wireguard/device-status.ts'
+import { bareLink, congestionControl, deviceMtu, linkMtu, ours, reference } from './conditions.ts'
 import { type Figure, type FigureKey, figures } from './figures.ts'
-import { linkMtu } from './lab.ts'
 import type { Bench } from './measure.ts'
-import { congestionControl } from './measure-tcp.ts'
-import { bareLink } from './programs.ts'
 import { type Pings, quantile } from './samples.ts'
-import { deviceMtu } from './subjects.ts'
 
-export const ours = 'podwire'
-export const reference = 'wireguard-go'
 /** Where the curves of ping times have their points. */
 export const percentiles = [0, 1, 5, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 100]
 
@@ -44,12 +40,16 @@ export interface Result {
   /** Ping times in microseconds at `percentiles`, by what else went on, then by subject. */
   readonly percentiles: readonly number[]
   readonly pings: Partial<Record<Pings, Record<string, readonly number[]>>>
-  /** What `podwire device status` says of its offloads, if it does. */
-  readonly offloads?: unknown
+  /** What podwire's device says of how it moves packets. */
+  readonly podwire?: Pick<DeviceStatus, 'aead' | 'threads' | 'offloads'>
 }
 
-/** `versions` is by subject, the bare link not among them. */
-export function resultOf({ samples, settings }: Bench, versions: Record<string, string>, offloads?: unknown): Result {
+/** `versions` is by subject, the bare link not among them; `status` is podwire's. */
+export function resultOf(
+  { samples, settings }: Bench,
+  versions: Record<string, string>,
+  status: DeviceStatus | undefined,
+): Result {
   const entries = figures.flatMap(figure => {
     const { key, digits: _, ...words } = figure
     const given = samples.figures[key]
@@ -90,7 +90,9 @@ export function resultOf({ samples, settings }: Bench, versions: Record<string, 
     pings: mapValues(samples.pings, bySubject =>
       mapValues(bySubject, values => percentiles.map(percent => rounded(quantile(values, percent / 100)))),
     ),
-    ...(offloads !== undefined && { offloads }),
+    ...(status !== undefined && {
+      podwire: { aead: status.aead, threads: status.threads, offloads: status.offloads },
+    }),
   }
 }
 

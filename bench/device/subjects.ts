@@ -8,10 +8,10 @@ import type { PublicKey } from '../../src/base/key.ts'
 import type { Secret } from '../../src/base/secret.ts'
 import type { Lab } from '../../src/lab/lab.ts'
 import { generatePrivateKey, publicKeyOf } from '../../src/wireguard/keys.ts'
+import { bareLink, deviceMtu } from './conditions.ts'
 import { outer, until } from './lab.ts'
-import { bareLink, type Program } from './programs.ts'
+import type { Program } from './programs.ts'
 
-export const deviceMtu = 1420
 /** Ticks of /proc/PID/stat: 100 a second on every Linux that Node.js runs on. */
 const ticksPerSecond = 100
 
@@ -77,13 +77,17 @@ function pidOf(child: ChildProcess): number {
   return child.pid
 }
 
+/**
+ * A device's socket. It lies in a folder that only the host sees; the process's root is the way there. (/var/run is an
+ * absolute link to /run, which would lead out again.)
+ */
+export const socketOf = ({ pid, link }: Device): string => `/proc/${pid}/root/run/wireguard/${link}.sock`
+
 /** Sends a `set` request as it stands, so that nothing but the device's own time is in it. Resolves to milliseconds. */
-export function setUapi({ pid, link }: Device, lines: string): Promise<number> {
+export function setUapi(device: Device, lines: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const startMs = performance.now()
-    // The socket lies in a folder that only the host sees; the process's root is the way there. (/var/run is an absolute
-    // link to /run, which would lead out again.)
-    const socket = connect(`/proc/${pid}/root/run/wireguard/${link}.sock`)
+    const socket = connect(socketOf(device))
     let answer = ''
     socket.setEncoding('latin1').on('error', reject)
     socket.on('data', (text: string) => {
@@ -91,7 +95,7 @@ export function setUapi({ pid, link }: Device, lines: string): Promise<number> {
       if (!answer.endsWith('\n\n')) return
       socket.destroy()
       if (/errno=0\n/.test(answer)) resolve(performance.now() - startMs)
-      else reject(new Error(`${link} refused a set request: ${answer.trim()}`))
+      else reject(new Error(`${device.link} refused a set request: ${answer.trim()}`))
     })
     socket.write(`set=1\n${lines}\n`)
   })

@@ -1,4 +1,4 @@
-// podwire-traffic (native/traffic) in the lab. It measures, so it goes before what is measured: it runs at a higher priority.
+// podwire-traffic (native/traffic) in the lab. A sender keeps its pace whatever else runs: the scheduler lets it go first.
 
 import { createInterface } from 'node:readline'
 import type { Lab } from '../../src/lab/lab.ts'
@@ -9,7 +9,8 @@ const port = 7777
 /** The receiver calls a flow ended after 0.2 s of silence, and says so at once. */
 const reportMs = 1_000
 
-export const trafficCommand = (...args: string[]): [string, ...string[]] => ['nice', '-n', '-10', program, ...args]
+/** For `send` and `flood`. */
+export const senderCommand = (...args: string[]): [string, ...string[]] => ['chrt', '-f', '1', program, ...args]
 
 export interface Flow {
   readonly sent: number
@@ -23,7 +24,7 @@ export type SendFlow = (target: string, options: { rate: number; size: number; s
 
 /** Starts the receiver on b, which lives as long as the lab. */
 export function startTraffic(lab: Lab): SendFlow {
-  const receiver = lab.spawn('b', trafficCommand('receive', '--port', `${port}`), {
+  const receiver = lab.spawn('b', [program, 'receive', '--port', `${port}`], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   if (receiver.stdout === null) throw new Error('the receiver has no output')
@@ -36,7 +37,7 @@ export function startTraffic(lab: Lab): SendFlow {
   })
   return async (target, { rate, size, seconds }) => {
     const options = ['--rate', `${Math.round(rate)}`, '--size', `${size}`, '--seconds', `${seconds}`]
-    const { stdout } = await lab.exec('a', trafficCommand('send', '--to', `${target}:${port}`, ...options))
+    const { stdout } = await lab.exec('a', senderCommand('send', '--to', `${target}:${port}`, ...options))
     const sent = JSON.parse(stdout)
     if (!received.has(sent.flow)) {
       await new Promise<void>(resolve => {
