@@ -121,6 +121,23 @@ fn kernel_packets_of_former_sessions_pass_until_they_are_replaced() {
 }
 
 #[test]
+fn kernel_a_peer_removed_while_its_packet_is_on_its_way_leaves_nothing() {
+    let (mut a, mut b) = ends();
+    shake(&mut a, &mut b, START_MS);
+    let sent = [0, 1].map(|_| a.send(&packet(1, 2, 20), START_MS).remove(0));
+    let elsewhere = incoming(sent[0].len(), endpoint(99), 0);
+    assert!(b.receive_from(&sent[0], elsewhere, START_MS).is_ok());
+    assert_eq!(b.changes.len(), 2, "it moved, and is confirmed");
+    b.plane.table_mut().remove_peer(b.peer).unwrap();
+    apply(&mut b.changes, &b.plane, &mut b.batch, START_MS);
+    assert_eq!(b.plane.table().sessions(), 0);
+    let late = b.receive_from(&sent[1], elsewhere, START_MS);
+    assert_eq!(late, Err(Drop::Index));
+    assert!(b.send(&packet(2, 1, 20), START_MS).is_empty());
+    assert_eq!(b.plane.drops.get(Drop::NoPeer), 1);
+}
+
+#[test]
 fn paper_6_2_only_the_initiator_renews_in_time() {
     let (mut a, mut b) = connected();
     let cases = [
