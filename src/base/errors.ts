@@ -158,6 +158,11 @@ export const errorTable = {
   },
 
   // The protocol and its socket
+  ERR_PODWIRE_NOT_PODWIRE: {
+    message: '{name} is not a podwire device: another program serves it',
+    hint: 'See what it says of itself with `wg show {name}`.',
+    exit: 1,
+  },
   ERR_PODWIRE_UAPI: {
     message: 'UAPI line {line}: {reason}',
     hint: 'See the cross-platform interface of WireGuard for the keys and their order.',

@@ -3,22 +3,27 @@
 //
 //   podwire device IF     parent: starts `device -f IF` detached, waits until it serves its socket or failed, passes that on
 //   podwire device -f IF  the device itself, until it ends
+//   podwire device status is the one word that is not an interface's name
 
 import { spawn } from 'node:child_process'
 import { fstatSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { realClock } from '../base/clock.ts'
 import { type ErrorCode, PodwireError, podwireError, reasonOf } from '../base/errors.ts'
-import { openEngine } from '../native/engine.ts'
+import { type EngineOptions, openEngine } from '../native/engine.ts'
 import { claimSocket, serveUapi } from '../wireguard/uapi-server.ts'
 import { UserspaceDevice } from '../wireguard/userspace-device.ts'
+import { addEngineOptions, engineOptions, optionsVariable } from './device-options.ts'
+import { version } from './version.ts'
 
 /** Until `ip link set mtu` or wg-quick says better: a path of 1500 less IPv6, UDP and WireGuard headers. */
 const defaultMtuBytes = 1420
 
 export function define(command: Command): void {
-  command
-    .argument('<interface>', 'name of the network interface to create')
+  defineStatus(command)
+  addEngineOptions(command)
+    .usage('[options] <interface>\n       podwire device status [interface] [--json]')
+    .argument('<interface>', 'name of the network interface to create; "status" shows the devices that run')
     .option('-f, --foreground', 'stay in the foreground instead of becoming a daemon')
     .addHelpText(
       'after',
@@ -28,18 +33,38 @@ Environment:
   WG_PROCESS_FOREGROUND=1               the same as --foreground
   WG_TUN_FD=N, WG_UAPI_FD=N             use an open TUN device, a listening socket
   WG_TUN_NAME_FILE=FILE                 write the interface's name there
+  ${optionsVariable}='--no-gso …'   options from --no-tso to --threads, for callers that pass none
 
 It ends on SIGTERM and SIGINT, when the interface is deleted, and when /var/run/wireguard/IF.sock is removed.
 
 Examples:
   podwire device wg0                              # a daemon; then: wg set wg0 …, ip link set wg0 up
   LOG_LEVEL=verbose podwire device -f wg0         # see what it does
+  podwire device status wg0                       # offloads, memory, what was dropped and why
   rm /var/run/wireguard/wg0.sock                  # end it`,
     )
-    .action(async (name: string, options: { foreground?: boolean }) => {
+    .action(async (name: string, options: Parameters<typeof engineOptions>[0] & { foreground?: boolean }) => {
       checkName(name)
-      if (options.foreground || process.env.WG_PROCESS_FOREGROUND === '1') await runDevice(name)
+      const engine = engineOptions(options, process.env[optionsVariable])
+      if (options.foreground || process.env.WG_PROCESS_FOREGROUND === '1') await runDevice(name, engine)
       else await startDaemon(name)
+    })
+}
+
+function defineStatus(command: Command): void {
+  command
+    .command('status')
+    .description('what podwire devices say of themselves: all of this host, or one')
+    .argument('[interface]', 'name of its interface, or path of its socket')
+    .option('--json', 'as JSON; its schema is schema/device-status.json')
+    .action(async (name: string | undefined, { json }: { json?: boolean }) => {
+      // Options before the word mean that somebody wants an interface of that name.
+      if (process.argv[3] !== 'status') {
+        const reason = '`podwire device status` shows the devices that run'
+        throw podwireError('ERR_PODWIRE_NAME', { where: 'interface', text: 'status', reason })
+      }
+      const { showStatus } = await import('./device-status.ts')
+      await showStatus(name, { json: json === true })
     })
 }
 
@@ -58,9 +83,9 @@ type Report =
   | { readonly kind: 'defect'; readonly stack: string }
 
 /** Becomes the device. Returns when it serves its socket; the process lives until it ends. */
-async function runDevice(name: string): Promise<void> {
+async function runDevice(name: string, engine: Partial<EngineOptions>): Promise<void> {
   try {
-    await openDevice(name)
+    await openDevice(name, engine)
     report({ kind: 'ready' })
   } catch (error) {
     if (process.send === undefined) throw error
@@ -76,14 +101,20 @@ function report(message: Report): void {
   process.send?.(message, () => process.disconnect())
 }
 
-async function openDevice(wanted: string): Promise<void> {
+async function openDevice(wanted: string, options: Partial<EngineOptions>): Promise<void> {
   const log = logger(wanted)
   const tunFd = descriptor('WG_TUN_FD')
   const uapiFd = descriptor('WG_UAPI_FD')
   if (uapiFd === undefined) await claimSocket(wanted)
   const device = new UserspaceDevice({
     openEngine: onEvents =>
-      openEngine({ name: wanted, mtuBytes: defaultMtuBytes, ...(tunFd !== undefined && { tunFd }), onEvents }),
+      openEngine({
+        ...options,
+        name: wanted,
+        mtuBytes: defaultMtuBytes,
+        ...(tunFd !== undefined && { tunFd }),
+        onEvents,
+      }),
     clock: engine => realClock(() => engine.nowMs()),
     log,
     onEnd: () => end('the interface is gone'),
@@ -100,6 +131,7 @@ async function openDevice(wanted: string): Promise<void> {
     if (uapiFd === undefined && name !== wanted) await claimSocket(name)
     server = await serveUapi({
       device,
+      status: () => ({ version, ...device.status() }),
       nameOrPath: name,
       ...(uapiFd !== undefined && { fd: uapiFd }),
       log,
@@ -155,8 +187,7 @@ async function startDaemon(name: string): Promise<void> {
     env[variable] = String(stdio.length)
     stdio.push(fd)
   }
-  const [main = ''] = process.argv.slice(1)
-  const child = spawn(process.execPath, [...process.execArgv, main, 'device', name], { detached: true, stdio, env })
+  const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], { detached: true, stdio, env })
   const outcome = await new Promise<Report | string>(resolve => {
     child.once('message', message => resolve(message as Report))
     child.once('error', error => resolve(reasonOf(error)))

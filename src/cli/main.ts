@@ -2,9 +2,9 @@
 // `podwire`: finds the command, loads only its file (start-up time counts), and turns errors into messages and exit codes.
 // 0 done, 1 failed, 2 bad input or usage, 3 the machine lacks something (root, a tool, /dev/net/tun).
 
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { PodwireError } from '../base/errors.ts'
+import { version } from './version.ts'
 
 interface CommandFile {
   /** Adds options, arguments, help and the action to a command of that name. */
@@ -18,8 +18,6 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandFil
   demo: { summary: 'a whole network on this machine: shown, measured, taken down', load: () => import('./demo.ts') },
   lab: { summary: 'networks of namespaces on this machine, for trying things', load: () => import('./lab.ts') },
 }
-
-const version: string = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')).version
 
 async function main(argv: readonly string[]): Promise<void> {
   const program = new Command('podwire')

@@ -1,4 +1,4 @@
-// Loads the native addon, once, when something first needs it: what works without it (keys, parsers, the UAPI client)
+// Loads the native addon, once, when something first needs it: what works without it (parsers, the UAPI client)
 // never pays for it. Errors of Rust arrive with a code of the error table and its values as JSON in the message.
 
 import { createRequire } from 'node:module'

@@ -3,6 +3,19 @@
 // The Rust side is native/addon over native/engine. An open engine keeps the process alive until `close`.
 
 import { callAddon, loadAddon } from './addon.ts'
+import type { EngineStatus, Offload, OffloadName } from './engine-status.ts'
+
+/** Offloads that may be used; what is absent may. */
+export interface EngineSwitches {
+  /** TCP and UDP super-packets from the TUN. */
+  readonly tso?: boolean
+  readonly uso?: boolean
+  /** UDP_SEGMENT when sending, UDP_GRO when receiving. */
+  readonly gso?: boolean
+  readonly gro?: boolean
+  /** Joining TCP and UDP packets towards the TUN. */
+  readonly coalesce?: boolean
+}
 
 /** What starts an engine. */
 export interface EngineOptions {
@@ -11,6 +24,9 @@ export interface EngineOptions {
   readonly mtuBytes: number
   /** An open TUN file descriptor to use instead of creating one. */
   readonly tunFd?: number
+  readonly switches?: EngineSwitches
+  /** Threads that move packets; absent or 0: as many as suit the number of cores. */
+  readonly threads?: number
   /** Called on the JavaScript thread when events wait; not called again until `drain` found none left. */
   readonly onEvents: () => void
 }
@@ -119,6 +135,7 @@ export interface Engine {
   rest(peer: PeerId, seenMs: number): boolean
 
   counters(peer: PeerId): PeerCounters
+  status(): EngineStatus
   /** Packets dropped, by reason. */
   drops(): Record<string, bigint>
   /** Events that wait, oldest first, but initiations last and only some at a time; empty when there are none left. */
@@ -132,13 +149,19 @@ export interface Engine {
 
 /** What the addon exports; the same methods, with memory and numbers in the forms that cross the border. */
 interface NativeEngine
-  extends Omit<Engine, 'name' | 'mtuBytes' | 'nowMs' | 'rest' | 'endpoint' | 'counters' | 'drops' | 'drain'> {
+  extends Omit<
+    Engine,
+    'name' | 'mtuBytes' | 'nowMs' | 'rest' | 'endpoint' | 'counters' | 'status' | 'drops' | 'drain'
+  > {
   name(): string
   mtuBytes(): number
   rest(peer: PeerId, seenMs: bigint): boolean
   endpoint(peer: PeerId): string | null
   /** Words of `chunkPeers` peers, written by the engine. */
   counters(chunk: number): BigUint64Array | null
+  status(): Omit<EngineStatus, 'offloads'> & {
+    offloads: { name: OffloadName; state: Offload['state']; reason?: string }[]
+  }
   drops(): BigUint64Array
   /** Records as in native/engine/src/events.rs. */
   drain(): Buffer
@@ -220,6 +243,11 @@ export function openEngine({ onEvents, ...options }: EngineOptions): Engine {
         sentUnansweredMs: Number(at(word.sentUnanswered)),
         lastTraversalMs: Number(at(word.lastTraversal)),
       }
+    },
+    status() {
+      const { offloads, ...rest } = callAddon(() => native.status())
+      const named = offloads.map(({ name, ...offload }) => [name, offload])
+      return { ...rest, offloads: Object.fromEntries(named) }
     },
     drops() {
       const counts = callAddon(() => native.drops())

@@ -1,53 +1,20 @@
 // The primitives of WireGuard (paper, section 5.4), each under the name that the paper gives it: DH, Hash, Mac, Hmac, Kdf,
-// Aead, Xaead. node:crypto does the work where it can; what it lacks (keyed BLAKE2s of 16 bytes, XChaCha20) is @noble's.
+// Aead, Xaead. node:crypto does the work where it can; what it lacks (keyed BLAKE2s of 16 bytes, XChaCha20) is @noble's, and X25519,
+// at which it is slow, is the addon's.
 
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHash,
-  createHmac,
-  createPrivateKey,
-  createPublicKey,
-  diffieHellman,
-  type KeyObject,
-} from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash, createHmac } from 'node:crypto'
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js'
 import { blake2s } from '@noble/hashes/blake2.js'
+import { publicKeyBytesOf, sharedSecret } from '../native/x25519.ts'
 
 export const tagBytes = 16
 export const macBytes = 16
 
-// A key in DER is one of these headers and its 32 bytes (RFC 8410).
-const privateKeyHeader = Buffer.from('302e020100300506032b656e04220420', 'hex')
-const publicKeyHeader = Buffer.from('302a300506032b656e032100', 'hex')
-
-/** An X25519 private key of 32 bytes, clamped on use. Importing costs twice the exchange: do it once for each key. */
-export function importPrivateKey(bytes: Uint8Array): KeyObject {
-  const der = Buffer.concat([privateKeyHeader, bytes])
-  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
-  der.fill(0)
-  return key
-}
-
-/** An X25519 public key of 32 bytes: any are accepted, and `dh` refuses those of low order. */
-export function importPublicKey(bytes: Uint8Array): KeyObject {
-  return createPublicKey({ key: Buffer.concat([publicKeyHeader, bytes]), format: 'der', type: 'spki' })
-}
-
-/** The 32 bytes of the public key that belongs to a private key. */
-export function publicBytesOf(privateKey: KeyObject): Uint8Array {
-  const der = createPublicKey(privateKey).export({ format: 'der', type: 'spki' })
-  return new Uint8Array(der.subarray(publicKeyHeader.length))
-}
+/** The 32 bytes of the public key that belongs to an X25519 private key, which is clamped on use. */
+export const publicBytesOf = publicKeyBytesOf
 
 /** DH: the shared secret of 32 bytes; undefined if it is all zero, as with a public key of low order. */
-export function dh(privateKey: KeyObject, publicKey: KeyObject): Uint8Array | undefined {
-  try {
-    return diffieHellman({ privateKey, publicKey })
-  } catch {
-    return undefined // OpenSSL refuses to derive the all-zero secret; two X25519 keys fail for no other reason
-  }
-}
+export const dh = sharedSecret
 
 /** Hash: BLAKE2s of 32 bytes over the parts, one after the other. */
 export function hash(...parts: readonly Uint8Array[]): Uint8Array {

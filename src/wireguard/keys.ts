@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { formatPublicKey, keyBytes, type PublicKey } from '../base/key.ts'
 import { Secret } from '../base/secret.ts'
-import { importPrivateKey, publicBytesOf } from './crypto.ts'
+import { publicBytesOf } from './crypto.ts'
 
 /** A new X25519 private key, clamped. */
 export function generatePrivateKey(): Secret {
@@ -16,7 +16,7 @@ export function generatePresharedKey(): Secret {
 }
 
 export function publicKeyOf(privateKey: Secret): PublicKey {
-  return formatPublicKey(publicBytesOf(importPrivateKey(privateKey.bytes)))
+  return formatPublicKey(publicBytesOf(privateKey.bytes))
 }
 
 /** The scalar that X25519 makes of these 32 bytes (RFC 7748, section 5), in a new array. */

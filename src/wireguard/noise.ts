@@ -7,9 +7,8 @@
 //   consumeResponse  <-------- type 2 --------- createResponse -> Keypair
 //     -> Keypair
 
-import type { KeyObject } from 'node:crypto'
 import type { Keypair } from '../native/engine.ts'
-import { dh, hash, importPrivateKey, importPublicKey, kdf, open, publicBytesOf, seal, wipe } from './crypto.ts'
+import { dh, hash, kdf, open, publicBytesOf, seal, wipe } from './crypto.ts'
 import { formatInitiation, formatResponse, parseInitiation, parseResponse } from './messages.ts'
 
 const construction = hash(Buffer.from('Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s'))
@@ -17,16 +16,15 @@ const construction = hash(Buffer.from('Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s'))
 const initialHash = hash(construction, Buffer.from('WireGuard v1 zx2c4 Jason@zx2c4.com'))
 const empty = new Uint8Array(0)
 
-/** Our own static key. */
+/** Our own static key. Wiped by `wipeIdentity`. */
 export interface Identity {
-  readonly privateKey: KeyObject
+  readonly privateKey: Uint8Array
   readonly publicKey: Uint8Array
 }
 
 /** A peer's static key, with what every handshake between the two needs: computed once. */
 export interface Remote {
   readonly publicKey: Uint8Array
-  readonly key: KeyObject
   /** DH of the two static keys. */
   readonly staticStatic: Uint8Array
 }
@@ -34,7 +32,7 @@ export interface Remote {
 /** What an initiator keeps until the response comes. Wiped by `wipeInitiator`. */
 export interface Initiator {
   readonly localIndex: number
-  readonly ephemeral: KeyObject
+  readonly ephemeral: Uint8Array
   readonly chainKey: Uint8Array
   readonly transcript: Uint8Array
 }
@@ -42,7 +40,7 @@ export interface Initiator {
 /** What a responder knows of an authentic initiation. */
 export interface ConsumedInitiation {
   readonly remoteStatic: Uint8Array
-  readonly remoteEphemeral: KeyObject
+  readonly remoteEphemeral: Uint8Array
   readonly remoteIndex: number
   readonly timestamp: Uint8Array
   readonly chainKey: Uint8Array
@@ -50,15 +48,17 @@ export interface ConsumedInitiation {
 }
 
 export function createIdentity(privateKey: Uint8Array): Identity {
-  const key = importPrivateKey(privateKey)
-  return { privateKey: key, publicKey: publicBytesOf(key) }
+  return { privateKey: Uint8Array.from(privateKey), publicKey: publicBytesOf(privateKey) }
+}
+
+export function wipeIdentity(identity: Identity): void {
+  wipe(identity.privateKey)
 }
 
 /** undefined for a public key of low order: no handshake with it can succeed. */
 export function createRemote(identity: Identity, publicKey: Uint8Array): Remote | undefined {
-  const key = importPublicKey(publicKey)
-  const staticStatic = dh(identity.privateKey, key)
-  return staticStatic && { publicKey, key, staticStatic }
+  const staticStatic = dh(identity.privateKey, publicKey)
+  return staticStatic && { publicKey, staticStatic }
 }
 
 /** The first message, its MACs still zero. `ephemeral` is 32 fresh random bytes, which are wiped. */
@@ -70,10 +70,10 @@ export function createInitiation(input: {
   readonly localIndex: number
 }): { message: Uint8Array; initiator: Initiator } | undefined {
   const { identity, remote, localIndex } = input
-  const ephemeral = importPrivateKey(input.ephemeral)
+  const ephemeral = Uint8Array.from(input.ephemeral)
   wipe(input.ephemeral)
   const ephemeralPublic = publicBytesOf(ephemeral)
-  const ephemeralStatic = dh(ephemeral, remote.key)
+  const ephemeralStatic = dh(ephemeral, remote.publicKey)
   if (ephemeralStatic === undefined) return undefined
 
   let transcript = hash(hash(initialHash, remote.publicKey), ephemeralPublic)
@@ -103,8 +103,7 @@ export function consumeInitiation(
 ): ConsumedInitiation | undefined {
   const fields = parseInitiation(message)
   if (fields === undefined) return undefined
-  const remoteEphemeral = importPublicKey(fields.ephemeral)
-  const ephemeralStatic = dh(identity.privateKey, remoteEphemeral)
+  const ephemeralStatic = dh(identity.privateKey, fields.ephemeral)
   if (ephemeralStatic === undefined) return undefined
 
   let transcript = hash(hash(initialHash, identity.publicKey), fields.ephemeral)
@@ -126,7 +125,7 @@ export function consumeInitiation(
     return undefined
   }
   transcript = hash(transcript, fields.encryptedTimestamp)
-  const remoteIndex = fields.sender
+  const { ephemeral: remoteEphemeral, sender: remoteIndex } = fields
   return { remoteStatic: remote.publicKey, remoteEphemeral, remoteIndex, timestamp, chainKey, transcript }
 }
 
@@ -141,12 +140,11 @@ export function createResponse(input: {
   readonly ephemeral: Uint8Array
   readonly localIndex: number
 }): { message: Uint8Array; keypair: Keypair } | undefined {
-  const { initiation, localIndex } = input
-  const ephemeral = importPrivateKey(input.ephemeral)
-  wipe(input.ephemeral)
+  const { initiation, localIndex, ephemeral } = input
   const ephemeralPublic = publicBytesOf(ephemeral)
   const ephemeralEphemeral = dh(ephemeral, initiation.remoteEphemeral)
-  const ephemeralStatic = dh(ephemeral, input.remote.key)
+  const ephemeralStatic = dh(ephemeral, input.remote.publicKey)
+  wipe(ephemeral)
   if (ephemeralEphemeral === undefined || ephemeralStatic === undefined) return undefined
 
   const transcript = hash(initiation.transcript, ephemeralPublic)
@@ -180,9 +178,8 @@ export function consumeResponse(input: {
   const { identity, initiator } = input
   const fields = parseResponse(input.message)
   if (fields === undefined || fields.receiver !== initiator.localIndex) return undefined
-  const remoteEphemeral = importPublicKey(fields.ephemeral)
-  const ephemeralEphemeral = dh(initiator.ephemeral, remoteEphemeral)
-  const staticEphemeral = dh(identity.privateKey, remoteEphemeral)
+  const ephemeralEphemeral = dh(initiator.ephemeral, fields.ephemeral)
+  const staticEphemeral = dh(identity.privateKey, fields.ephemeral)
   if (ephemeralEphemeral === undefined || staticEphemeral === undefined) return undefined
 
   const transcript = hash(initiator.transcript, fields.ephemeral)
@@ -203,7 +200,7 @@ export function consumeResponse(input: {
 
 /** Forgets an initiation that was answered, replaced or given up. */
 export function wipeInitiator(initiator: Initiator): void {
-  wipe(initiator.chainKey, initiator.transcript)
+  wipe(initiator.ephemeral, initiator.chainKey, initiator.transcript)
 }
 
 /** The part of the second message that both sides compute alike: mixes the responder's ephemeral and the preshared key. */

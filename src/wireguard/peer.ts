@@ -26,6 +26,9 @@ import { restingTimers, stepTimers, type TimerAction, type TimerEvent } from './
 /** At most fifty initiations a second of one peer are answered. */
 const initiationIntervalMs = 20
 
+/** Keys older than this are not used. */
+const rejectAfterMs = 180_000
+
 const noPresharedKey = new Uint8Array(keyBytes)
 
 /** What the peers of a device share. */
@@ -73,6 +76,12 @@ export class Peer {
   /** Short, for log lines. */
   get label(): string {
     return `peer ${this.publicKey.slice(0, 4)}…${this.publicKey.slice(-5, -1)}`
+  }
+
+  /** Whether it has keys that packets may be sent or received under. */
+  get hasSession(): boolean {
+    const { sessionMs } = this.#timers
+    return sessionMs !== undefined && this.#context.clock.nowMs() < sessionMs + rejectAfterMs
   }
 
   state(): PeerState {
@@ -170,19 +179,19 @@ export class Peer {
 
   /**
    * Answers an authentic initiation, unless it is a replay or comes too soon after the last. `source` is where it came
-   * from, and where the peer is from now on.
+   * from, and where the peer is from now on. Returns whether it was answered.
    */
-  respond(initiation: ConsumedInitiation, source: Uint8Array): void {
+  respond(initiation: ConsumedInitiation, source: Uint8Array): boolean {
     const { engine, clock, randomBytes, log } = this.#context
     const nowMs = clock.nowMs()
-    if (this.#remote === undefined || !this.#running) return
+    if (this.#remote === undefined || !this.#running) return false
     if (this.#lastTimestamp !== undefined && !isAfter(initiation.timestamp, this.#lastTimestamp)) {
       log('debug', `${this.label}: an initiation was replayed`)
-      return
+      return false
     }
     if (nowMs < this.#lastInitiationMs + initiationIntervalMs) {
       log('debug', `${this.label}: initiations come too fast`)
-      return
+      return false
     }
     this.#lastTimestamp = initiation.timestamp
     this.#lastInitiationMs = nowMs
@@ -193,14 +202,15 @@ export class Peer {
     const response = createResponse({ initiation, remote: this.#remote, presharedKey, ephemeral, localIndex })
     if (response === undefined) {
       engine.freeIndex(localIndex)
-      return
+      return false
     }
     log('debug', `${this.label}: answering a handshake initiation`)
     // The keys first: the peer's data may follow its receipt of the response at once.
     engine.installKeypair(this.id, response.keypair)
     wipe(response.keypair.sendKey, response.keypair.receiveKey)
-    this.#send(response.message)
+    const sent = this.#send(response.message)
     this.step({ kind: 'responded' })
+    return sent
   }
 
   /** Takes the response to our initiation. */
@@ -224,15 +234,19 @@ export class Peer {
     this.#completed(true)
   }
 
-  /** Nothing is sent: the cookie is for the next initiation, when its time comes. The endpoint stays as it was. */
-  takeCookie(message: Uint8Array): void {
+  /**
+   * Takes a cookie reply; returns whether it was authentic. Nothing is sent: the cookie is for the next initiation, when its
+   * time comes. The endpoint stays as it was.
+   */
+  takeCookie(message: Uint8Array): boolean {
     const macs = consumeCookieReply(this.#macs, message, this.#context.clock.nowMs())
     if (macs === undefined) {
       this.#context.log('debug', `${this.label}: a cookie reply is not authentic`)
-      return
+      return false
     }
     this.#macs = macs
     this.#context.log('debug', `${this.label}: it is under load and sent a cookie; the next initiation has it`)
+    return true
   }
 
   /** The peer's first data under the keys of our response. */

@@ -4,6 +4,7 @@
 import { connect } from 'node:net'
 import { podwireError, reasonOf } from '../base/errors.ts'
 import type { Device } from '../model/device.ts'
+import type { DeviceStatus } from './device-status.ts'
 import { formatSetRequest, parseGetAnswer } from './uapi.ts'
 
 /** Where the devices of this machine put their sockets. */
@@ -33,9 +34,23 @@ export function connectUapi(nameOrPath: string): Device {
   }
 }
 
+/**
+ * What a podwire device says of itself, which others cannot be asked. Errors: ERR_PODWIRE_SOCKET, ERR_PODWIRE_NOT_PODWIRE.
+ */
+export async function requestStatus(nameOrPath: string): Promise<DeviceStatus> {
+  const answer = await exchange(socketPath(nameOrPath), 'status=1\n\n')
+  const [, json] = /^status=(\{.*\})\nerrno=0\n\n$/.exec(answer ?? '') ?? []
+  if (json === undefined) throw podwireError('ERR_PODWIRE_NOT_PODWIRE', { name: nameOrPath })
+  return JSON.parse(json)
+}
+
 /** Sends a request and returns the lines of the answer before its errno. */
 async function request(file: string, operation: 'get' | 'set', text: string): Promise<string[]> {
-  const lines = (await exchange(file, text)).split('\n').slice(0, -2)
+  const answer = await exchange(file, text)
+  if (answer === undefined) {
+    throw podwireError('ERR_PODWIRE_SOCKET', { file, reason: 'it was closed before the answer was whole' })
+  }
+  const lines = answer.split('\n').slice(0, -2)
   const status = /^errno=(-?\d{1,5})$/.exec(lines.pop() ?? '')
   if (status === null) throw podwireError('ERR_PODWIRE_SOCKET', { file, reason: 'the answer does not end with errno' })
   const errno = Math.abs(Number(status[1])) // devices disagree on the sign
@@ -43,8 +58,8 @@ async function request(file: string, operation: 'get' | 'set', text: string): Pr
   return lines
 }
 
-/** Writes the request and reads up to the empty line that ends an answer. */
-function exchange(file: string, text: string): Promise<string> {
+/** Writes the request and reads up to the empty line that ends an answer; undefined if the connection is closed before it. */
+function exchange(file: string, text: string): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     const socket = connect(file)
     const chunks: string[] = []
@@ -54,8 +69,15 @@ function exchange(file: string, text: string): Promise<string> {
     }
     socket.setEncoding('latin1')
     socket.setTimeout(answerTimeoutMs, () => fail(`no answer within ${answerTimeoutMs / 1000} s`))
-    socket.on('error', error => fail(reasonOf(error), error))
-    socket.on('end', () => fail('it was closed before the answer was whole'))
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      // Closed with part of the request unread.
+      if (error.code === 'ECONNRESET' || error.code === 'EPIPE') resolve(undefined)
+      else fail(reasonOf(error), error)
+    })
+    socket.on('end', () => {
+      socket.destroy()
+      resolve(undefined)
+    })
     socket.on('data', (chunk: string) => {
       chunks.push(chunk)
       const tail = chunks.slice(-2).join('')

@@ -1,6 +1,7 @@
 // Serves a device on its UAPI socket, for `wg` and whoever else speaks the cross-platform interface.
 //
-//   connection --lines (bounded)--> get=1: state as text | set=1: one change after the other | anything else: closed
+//   connection --lines (bounded)--> get=1: state as text | set=1: one change after the other | status=1: podwire's own, JSON
+//                                   anything else: closed
 //
 // The socket file is the handle by which others end the device: when it is removed, `onRemoved` is called.
 
@@ -10,6 +11,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { PodwireError, podwireError, reasonOf } from '../base/errors.ts'
 import type { Device } from '../model/device.ts'
+import type { DeviceStatus } from './device-status.ts'
 import { errnoOf, formatGetAnswer, parseSetRequest } from './uapi.ts'
 import { socketPath } from './uapi-client.ts'
 
@@ -20,6 +22,8 @@ const maxRequestBytes = 16 << 20
 
 export interface UapiServerOptions {
   readonly device: Device
+  /** What the device says of itself beyond the cross-platform interface. */
+  readonly status: () => DeviceStatus
   /** Name of the interface, or a path. */
   readonly nameOrPath: string
   /** A listening socket that was opened for us, instead of making one. */
@@ -136,10 +140,12 @@ function listen(server: Server, { nameOrPath, fd }: UapiServerOptions): Promise<
   })
 }
 
+const operations = ['get=1', 'set=1', 'status=1']
+
 async function serveConnection(socket: Socket, options: UapiServerOptions): Promise<void> {
   const lines = readLines(socket)
   for await (const operation of lines) {
-    const request = operation === 'get=1' || operation === 'set=1' ? await readRequest(lines) : undefined
+    const request = operations.includes(operation) ? await readRequest(lines) : undefined
     if (request === undefined) break
     const { answer, errno } = await carryOut(operation, request, options)
     const text = `${answer}errno=${-errno}\n\n` // negative: what wg(8) makes words of
@@ -151,12 +157,14 @@ async function serveConnection(socket: Socket, options: UapiServerOptions): Prom
 async function carryOut(
   operation: string,
   lines: readonly string[],
-  { device, log }: UapiServerOptions,
+  { device, status, log }: UapiServerOptions,
 ): Promise<{ answer: string; errno: number }> {
   try {
-    if (operation === 'get=1') {
-      if (lines.length > 0) throw podwireError('ERR_PODWIRE_UAPI', { line: 2, reason: 'get takes no lines' })
-      return { answer: formatGetAnswer(await device.get()), errno: 0 }
+    if (operation !== 'set=1') {
+      if (lines.length > 0) throw podwireError('ERR_PODWIRE_UAPI', { line: 2, reason: 'it takes no lines' })
+      const answer =
+        operation === 'get=1' ? formatGetAnswer(await device.get()) : `status=${JSON.stringify(status())}\n`
+      return { answer, errno: 0 }
     }
     for (const change of parseSetRequest(lines)) await device.set(change)
     return { answer: '', errno: 0 }

@@ -10,7 +10,8 @@ import { formatPublicKey, type PublicKey } from '../base/key.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Device, DeviceChange, DeviceState, PeerChange } from '../model/device.ts'
 import type { Engine, EngineEvent, PeerId } from '../native/engine.ts'
-import { consumeInitiation, createIdentity, type Identity } from './noise.ts'
+import type { DeviceStatus } from './device-status.ts'
+import { consumeInitiation, createIdentity, type Identity, wipeIdentity } from './noise.ts'
 import { Peer, type PeerContext } from './peer.ts'
 
 export interface UserspaceDeviceOptions {
@@ -38,6 +39,8 @@ export class UserspaceDevice implements Device {
   #up = false
   #bound = false
   #closed = false
+  readonly #startedMs: number
+  readonly #handshakes = { initiationsReceived: 0, initiationsAnswered: 0, cookiesReceived: 0 }
 
   /** Errors: those of opening the engine. */
   constructor(options: UserspaceDeviceOptions) {
@@ -50,6 +53,7 @@ export class UserspaceDevice implements Device {
       log: options.log,
       identity: () => this.#identity,
     }
+    this.#startedMs = this.#context.clock.nowMs()
   }
 
   /** The interface's name as the kernel has it. */
@@ -63,6 +67,26 @@ export class UserspaceDevice implements Device {
       listenPort: this.#listenPort,
       fwmark: this.#fwmark,
       peers: [...this.#peers.values()].map(peer => peer.state()),
+    }
+  }
+
+  /** Beyond the cross-platform interface: how it does. The version is for its program to say. */
+  status(): Omit<DeviceStatus, 'version'> {
+    const { memoryBytes, ...engine } = this.#engine.status()
+    const peers = [...this.#peers.values()]
+    const drops = Object.entries(this.#engine.drops()).filter(([, packets]) => packets > 0n)
+    return {
+      interface: this.name,
+      pid: process.pid,
+      uptimeSeconds: Math.floor((this.#context.clock.nowMs() - this.#startedMs) / 1000),
+      up: this.#up,
+      mtuBytes: this.#engine.mtuBytes,
+      listenPort: this.#listenPort,
+      peers: { count: peers.length, withSession: peers.filter(peer => peer.hasSession).length },
+      ...engine,
+      memory: { residentBytes: process.memoryUsage.rss(), engineBytes: memoryBytes },
+      handshakes: { ...this.#handshakes },
+      drops: Object.fromEntries(drops.map(([reason, packets]) => [reason, Number(packets)])),
     }
   }
 
@@ -84,6 +108,7 @@ export class UserspaceDevice implements Device {
     this.#closed = true
     for (const peer of [...this.#peers.values()]) this.#removePeer(peer)
     this.#privateKey?.wipe()
+    if (this.#identity) wipeIdentity(this.#identity)
     const drops = Object.entries(this.#engine.drops()).filter(([, count]) => count > 0n)
     const list = drops.map(([reason, count]) => `${reason} ${count}`).join(', ')
     this.#options.log('debug', `packets dropped: ${list || 'none'}`)
@@ -96,6 +121,7 @@ export class UserspaceDevice implements Device {
     this.#engine.setPublicKey(identity?.publicKey ?? null)
     this.#privateKey?.wipe()
     this.#privateKey = key === null ? undefined : key.copy()
+    if (this.#identity) wipeIdentity(this.#identity)
     this.#identity = identity
     const own = identity && this.#peers.get(formatPublicKey(identity.publicKey))
     if (own !== undefined) this.#removePeer(own)
@@ -206,15 +232,16 @@ export class UserspaceDevice implements Device {
   #takeHandshake(message: Uint8Array, source: Uint8Array, id: PeerId | undefined): void {
     const named = id === undefined ? undefined : this.#peersById.get(id)
     if (message[0] === 2) named?.takeResponse(message, source)
-    if (message[0] === 3) named?.takeCookie(message)
+    if (message[0] === 3 && named?.takeCookie(message)) this.#handshakes.cookiesReceived += 1
     if (message[0] !== 1 || this.#identity === undefined) return
+    this.#handshakes.initiationsReceived += 1
     let peer: Peer | undefined
     const initiation = consumeInitiation(this.#identity, message, publicKey => {
       peer = this.#peers.get(formatPublicKey(publicKey))
       return peer?.remote
     })
     if (initiation === undefined) this.#options.log('debug', 'an initiation is not authentic')
-    else peer?.respond(initiation, source)
+    else if (peer?.respond(initiation, source)) this.#handshakes.initiationsAnswered += 1
   }
 
   #linkUp(): void {

@@ -15,6 +15,8 @@ const wrong: [args: string[], says: RegExp, command: string][] = [
   [['demo', 'now'], /too many arguments/, 'podwire demo'],
   [['agent'], /'--store <address>' not specified/, 'podwire agent'],
   [['device'], /missing required argument 'interface'/, 'podwire device'],
+  [['device', 'status', 'a', 'b'], /too many arguments/, 'podwire device status'],
+  [['device', '--threads', 'x', 'wg0'], /'x' is invalid/, 'podwire device'],
 ]
 for (const [args, says, command] of wrong) {
   test(`podwire ${args.join(' ')}: is refused, with a hint at the help of ${command}`, () => {
@@ -24,6 +26,18 @@ for (const [args, says, command] of wrong) {
     assert.ok(stderr.endsWith(`\n  See \`${command} --help\`.\n  (ERR_PODWIRE_USAGE)\n`), stderr)
   })
 }
+
+test('podwire device -f status: an interface of that name is refused', () => {
+  for (const args of [
+    ['-f', 'status'],
+    ['--no-gso', 'status'],
+    ['--', 'status'],
+  ]) {
+    const { status, stderr } = spawnSync(process.execPath, [main, 'device', ...args], { encoding: 'utf8' })
+    assert.equal(status, 2)
+    assert.match(stderr, /"status" cannot be used as a name[\s\S]*ERR_PODWIRE_NAME/)
+  }
+})
 
 test('podwire: a reader that goes away is no defect', () => {
   const script = `"$0" "$1" lab --help | true; test "$\{PIPESTATUS[0]}" = 0`

@@ -9,14 +9,15 @@ use napi::threadsafe_function::ThreadsafeFunctionCallMode::NonBlocking;
 use napi_derive::napi;
 use podwire_engine::counters::DROP_NAMES;
 use podwire_engine::keypair::KeypairOptions;
+use podwire_engine::offload::Switches;
 use podwire_engine::{Engine, Error, Options};
 
 use crate::error::engine_error;
 use crate::sys::share;
 
-type Result<T> = std::result::Result<T, napi::Error<String>>;
+pub(crate) type Result<T> = std::result::Result<T, napi::Error<String>>;
 
-fn key(bytes: &[u8]) -> Result<&[u8; 32]> {
+pub(crate) fn key(bytes: &[u8]) -> Result<&[u8; 32]> {
     bytes
         .try_into()
         .map_err(|_| engine_error(&Error::Invalid("a key is 32 bytes")))
@@ -28,6 +29,48 @@ pub struct EngineOptions {
     pub name: String,
     pub mtu_bytes: u32,
     pub tun_fd: Option<i32>,
+    pub switches: Option<EngineSwitches>,
+    pub threads: Option<u32>,
+}
+
+/// Offloads that may be used; what is absent may.
+#[napi(object)]
+#[derive(Clone, Copy, Default)]
+pub struct EngineSwitches {
+    pub tso: Option<bool>,
+    pub uso: Option<bool>,
+    pub gso: Option<bool>,
+    pub gro: Option<bool>,
+    pub coalesce: Option<bool>,
+}
+
+impl From<EngineSwitches> for Switches {
+    fn from(switches: EngineSwitches) -> Self {
+        Self {
+            tso: switches.tso.unwrap_or(true),
+            uso: switches.uso.unwrap_or(true),
+            gso: switches.gso.unwrap_or(true),
+            gro: switches.gro.unwrap_or(true),
+            coalesce: switches.coalesce.unwrap_or(true),
+        }
+    }
+}
+
+/// An offload and what became of it.
+#[napi(object, object_from_js = false)]
+pub struct EngineOffload {
+    pub name: &'static str,
+    pub state: &'static str,
+    pub reason: Option<String>,
+}
+
+/// What an engine says of itself.
+#[napi(object, object_from_js = false)]
+pub struct EngineStatus {
+    pub aead: &'static str,
+    pub threads: u32,
+    pub memory_bytes: f64,
+    pub offloads: Vec<EngineOffload>,
 }
 
 /// Transport keys of a session.
@@ -59,6 +102,8 @@ impl NativeEngine {
             name: &options.name,
             mtu_bytes: options.mtu_bytes as usize,
             tun_fd: options.tun_fd,
+            switches: options.switches.unwrap_or_default().into(),
+            threads: options.threads.unwrap_or(0) as usize,
         };
         // A wake-up that comes while the environment goes down is refused, and nobody is left to be told.
         let engine = Engine::open(&options, move || {
@@ -244,6 +289,25 @@ impl NativeEngine {
     #[napi]
     pub fn drops(&self) -> Result<BigUint64Array> {
         Ok(BigUint64Array::new(self.engine()?.drops()))
+    }
+
+    #[napi]
+    #[allow(clippy::cast_precision_loss)] // exact up to 9 PB
+    pub fn status(&self) -> Result<EngineStatus> {
+        let status = self.engine()?.status();
+        let offloads = status.offloads.into_iter();
+        Ok(EngineStatus {
+            aead: status.aead,
+            threads: status.threads as u32,
+            memory_bytes: status.memory_bytes as f64,
+            offloads: offloads
+                .map(|(name, state, reason)| EngineOffload {
+                    name,
+                    state: state.name(),
+                    reason,
+                })
+                .collect(),
+        })
     }
 
     #[napi]

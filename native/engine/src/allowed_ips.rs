@@ -254,6 +254,12 @@ impl AllowedIps {
     pub fn nodes(&self) -> usize {
         self.nodes.len() - self.free.len()
     }
+
+    /// How much memory they take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.nodes.capacity() * size_of::<Node>() + self.free.capacity() * size_of::<u32>()
+    }
 }
 
 #[cfg(test)]

@@ -77,6 +77,9 @@ macro_rules! drops {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Drop { $($(#[$doc])* $name,)* }
 
+        /// The reasons, in the order of their counters.
+        pub const DROPS: &[Drop] = &[$(Drop::$name,)*];
+
         /// The names of the reasons, in the order of their counters.
         pub const DROP_NAMES: &[&str] = &[$($text,)*];
     };
@@ -113,6 +116,10 @@ drops! {
     HandshakeQueue = "handshakeQueue",
     /// Read from the TUN, but not an IP packet.
     OutboundHeader = "outboundHeader",
+    /// A super-packet of segments so short that together they are too long.
+    SegmentSize = "segmentSize",
+    /// Read from the TUN with an offload that disagrees with the packet.
+    Offload = "offload",
     /// No peer has the destination in its `AllowedIPs`.
     NoPeer = "noPeer",
     /// The peer has no endpoint.
@@ -123,6 +130,8 @@ drops! {
     NoSocket = "noSocket",
     /// The kernel refused to send it.
     Send = "send",
+    /// Lost by a socket whose buffer was full.
+    ReceiveBuffer = "receiveBuffer",
 }
 
 /// How many packets were dropped for each reason.

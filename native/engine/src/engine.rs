@@ -14,14 +14,17 @@ use crate::error::{Error, Result, system};
 use crate::inbound;
 use crate::keypair::KeypairOptions;
 use crate::mac::Mac1;
-use crate::outbound::{self, Batch};
+use crate::offload::Switches;
+use crate::outbound;
 use crate::packet::{COOKIE_REPLY_BYTES, INITIATION_BYTES, RESPONSE_BYTES};
 use crate::peer::PeerId;
 use crate::plane::Plane;
-use crate::sys::clock;
+use crate::status::Status;
+use crate::sys::host::now_ms;
 use crate::sys::poll::Waker;
 use crate::tun::{LinkWatch, Tun};
 use crate::udp::Sockets;
+use crate::wire::{WIRE_BYTES, Wire};
 
 /// The lock is taken anew for each so many prefixes, so that packets pass while a long list loads.
 const PREFIXES_AT_ONCE: usize = 1024;
@@ -34,6 +37,20 @@ pub struct Options<'a> {
     pub mtu_bytes: usize,
     /// A TUN descriptor to use instead of creating one; it is the engine's from then on.
     pub tun_fd: Option<RawFd>,
+    /// Which offloads to use.
+    pub switches: Switches,
+    /// Queues of the TUN, and as many threads for each direction; 0: as many as the cores deserve. One thread each way
+    /// does everything itself.
+    pub threads: usize,
+}
+
+/// Half the cores for each direction; more than eight gain nothing.
+const MAX_THREADS: usize = 8;
+
+fn threads(wanted: usize) -> usize {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let threads = if wanted == 0 { cores / 2 } else { wanted };
+    threads.clamp(1, MAX_THREADS)
 }
 
 /// See the module. Dropping it closes it.
@@ -41,8 +58,10 @@ pub struct Engine {
     plane: Arc<Plane>,
     name: String,
     mark: u32,
-    batch: Batch,
+    wire: Wire,
     stop: Arc<Waker>,
+    /// See `inbound::run`.
+    openers: usize,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -50,36 +69,45 @@ impl Engine {
     /// Opens the TUN and starts the threads. `wake` is called, from any thread, when events wait that `drain` has not
     /// taken; it must not call the engine.
     pub fn open(options: &Options, wake: impl Fn() + Send + Sync + 'static) -> Result<Self> {
-        let tun = match options.tun_fd {
-            Some(descriptor) => Tun::adopt(descriptor, options.mtu_bytes)?,
-            None => Tun::create(options.name, options.mtu_bytes)?,
+        let plane = Arc::new(Plane::new(options.mtu_bytes, options.switches, wake)?);
+        let mut threads = threads(options.threads);
+        let tuns = match options.tun_fd {
+            Some(descriptor) => {
+                threads = 1;
+                vec![Tun::adopt(descriptor, options.mtu_bytes, &plane.offloads)?]
+            }
+            None => Tun::create(options.name, options.mtu_bytes, threads, &plane.offloads)?,
         };
-        let link = LinkWatch::new(&tun, options.mtu_bytes)?;
+        let mut link = Some(LinkWatch::new(&tuns[0], options.mtu_bytes)?);
         let stop = Arc::new(Waker::new().map_err(system("making an eventfd"))?);
-        let plane = Arc::new(Plane::new(options.mtu_bytes, wake)?);
-        let name = tun.name().to_owned();
         let mut engine = Self {
             plane,
-            name,
+            name: tuns[0].name().to_owned(),
             mark: 0,
-            batch: Batch::default(),
+            wire: Wire::default(),
             stop,
+            openers: if threads == 1 { 0 } else { threads },
             threads: Vec::new(),
         };
-        let tun = Arc::new(tun);
+        let tuns: Vec<_> = tuns.into_iter().map(Arc::new).collect();
+        for (i, tun) in tuns.iter().enumerate() {
+            let (plane, stop) = (Arc::clone(&engine.plane), Arc::clone(&engine.stop));
+            let (tun, link) = (Arc::clone(tun), link.take());
+            engine.spawn(format!("podwire-out-{i}"), move || {
+                outbound::run(&plane, &tun, link, &stop);
+            })?;
+        }
         let (plane, stop) = (Arc::clone(&engine.plane), Arc::clone(&engine.stop));
-        let (reader, writer) = (Arc::clone(&tun), tun);
-        engine.spawn("podwire-out", move || {
-            outbound::run(&plane, &reader, link, &stop);
+        let (tun, openers) = (Arc::clone(&tuns[0]), engine.openers);
+        engine.spawn("podwire-in".into(), move || {
+            inbound::run(&plane, &tun, &stop, openers);
         })?;
-        let (plane, stop) = (Arc::clone(&engine.plane), Arc::clone(&engine.stop));
-        engine.spawn("podwire-in", move || inbound::run(&plane, &writer, &stop))?;
         Ok(engine)
     }
 
-    fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
+    fn spawn(&mut self, name: String, run: impl FnOnce() + Send + 'static) -> Result<()> {
         let thread = thread::Builder::new()
-            .name(name.into())
+            .name(name)
             .spawn(run)
             .map_err(system("starting a thread"))?;
         self.threads.push(thread);
@@ -101,7 +129,7 @@ impl Engine {
     /// `CLOCK_BOOTTIME` in milliseconds.
     #[must_use]
     pub fn now_ms() -> u64 {
-        clock::now_ms()
+        now_ms()
     }
 
     /// Whose mac1 to accept; without a key no handshake message passes.
@@ -121,7 +149,7 @@ impl Engine {
         if bound == Some(port) {
             return Ok(port);
         }
-        let sockets = Sockets::open(port, self.mark)?;
+        let sockets = Sockets::open(port, self.mark, &self.plane.offloads)?;
         let port = sockets.port;
         self.plane.sockets.replace(Some(sockets));
         Ok(port)
@@ -169,7 +197,7 @@ impl Engine {
         let mut table = self.plane.table_mut();
         let peer = table.peer_mut(id)?;
         peer.endpoint = Some(endpoint);
-        peer.note_received(message_bytes, false, clock::now_ms());
+        peer.note_received(message_bytes, false, now_ms());
         Ok(())
     }
 
@@ -222,9 +250,7 @@ impl Engine {
 
     /// Installs keys; as the initiator, also sends what waits, or an empty packet.
     pub fn install_keypair(&mut self, id: PeerId, options: &KeypairOptions) -> Result<()> {
-        self.plane
-            .table_mut()
-            .install(id, options, clock::now_ms())?;
+        self.plane.table_mut().install(id, options, now_ms())?;
         if options.initiator {
             self.send_keepalive(id)
         } else {
@@ -255,15 +281,15 @@ impl Engine {
         let Some(endpoint) = self.plane.table().peer(id)?.endpoint else {
             return Ok(false);
         };
-        let now_ms = clock::now_ms();
-        self.batch.clear();
-        self.batch.put(message, id, endpoint);
+        let now_ms = now_ms();
+        self.wire.clear();
+        self.wire.add_datagram(message, id, endpoint);
         // Before it goes, as with data: what answers it may come before this thread goes on.
         self.plane
             .table()
             .peer(id)?
             .note_sent(message.len(), false, now_ms);
-        Ok(self.plane.send(&self.batch, now_ms))
+        Ok(self.plane.send(&self.wire, now_ms))
     }
 
     /// Sends what waits, or an empty packet; without a session asks for one.
@@ -275,7 +301,7 @@ impl Engine {
                 stage.push(&[]);
             }
         }
-        self.plane.flush(id, &mut self.batch, clock::now_ms());
+        self.plane.flush(id, &mut self.wire, now_ms());
         Ok(())
     }
 
@@ -292,7 +318,7 @@ impl Engine {
 
     /// Puts the peer's timers to rest; false if data passed since `seen_ms`.
     pub fn rest(&self, id: PeerId, seen_ms: u64) -> Result<bool> {
-        Ok(self.plane.table().peer(id)?.rest(seen_ms, clock::now_ms()))
+        Ok(self.plane.table().peer(id)?.rest(seen_ms, now_ms()))
     }
 
     /// A chunk of peers' words.
@@ -305,6 +331,22 @@ impl Engine {
     #[must_use]
     pub fn drops(&self) -> Vec<u64> {
         self.plane.drops.all()
+    }
+
+    /// What it says of itself.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let table = self.plane.table();
+        let outbound = self.threads.len() - 1;
+        let inbound = inbound::threads(self.openers);
+        let buffers =
+            outbound * outbound::BUFFER_BYTES + inbound::buffer_bytes(self.openers) + WIRE_BYTES;
+        Status {
+            aead: podwire_aead::implementation(),
+            threads: outbound + inbound,
+            memory_bytes: buffers + table.staging.used() + table.allowed_ips.bytes(),
+            offloads: self.plane.offloads.all(),
+        }
     }
 
     /// The records of all events that wait (see `events`).

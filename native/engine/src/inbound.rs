@@ -1,152 +1,121 @@
-//! UDP to TUN. A batch is received, each datagram in a slot of its own, opened in place, checked, and written. What
-//! changes the table (a peer that moved, a session that went live) waits until the batch is through.
+//! UDP to TUN: receive, open, deliver. On few cores one thread does it all, so that nothing is handed over; on more, one
+//! thread receives, several open, and one delivers in the order in which the packets came.
+//!
+//! ```text
+//!   one:    receive -> open -> deliver
+//!   more:   receive -> order.rs: open | open | open -> in order: deliver -> back to receive
+//! ```
 
 use std::io;
-use std::ops::Range;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::mpsc;
+use std::thread::{self, Scope};
 
+use crate::arrival::Arrival;
 use crate::counters::Drop;
-use crate::endpoint::Endpoint;
-use crate::events::Kind;
-use crate::gate::{self, Reply};
-use crate::outbound::Batch;
-use crate::packet::{HEADER_BYTES, Message, TAG_BYTES, decapsulate_ecn, parse, parse_inner};
+use crate::deliver::Delivery;
+use crate::order::Order;
 use crate::plane::{Plane, Warning};
-use crate::sys::clock::now_ms;
+use crate::sys::host::now_ms;
 use crate::sys::poll::{self, Waker};
-pub use crate::sys::socket::Incoming;
-use crate::sys::socket::{self, BATCH, SLOT_BYTES};
-use crate::table::{Session, Table};
+use crate::sys::socket::{RECEIVE_MESSAGES, SLOT_BYTES};
 use crate::tun::Tun;
+use crate::wire::WIRE_BYTES;
 
-/// A change that a packet asks for. It names the session, not the peer: if that is gone when its turn comes, so is the
-/// reason.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Change {
-    /// The first data packet of this session came.
-    Promote(u32),
-    /// The peer of this session is somewhere else.
-    Roam(u32, Endpoint),
+/// Messages in one arrival that travels between threads, and how many arrivals travel for each thread that opens.
+const SHARED_MESSAGES: usize = 8;
+const ARRIVALS_A_THREAD: usize = 3;
+
+/// How many threads `run` is.
+#[must_use]
+pub fn threads(openers: usize) -> usize {
+    if openers == 0 { 1 } else { openers + 2 }
 }
 
-/// Opens and checks one datagram. The result is where the packet lies in it, or nothing: it was a keepalive, or it went
-/// up as an event, or it is answered by one of `replies`.
-pub fn open(
-    datagram: &mut [u8],
-    from: &Incoming,
-    table: &Table,
-    plane: &Plane,
-    changes: &mut Vec<Change>,
-    replies: &mut Vec<Reply>,
-    now_ms: u64,
-) -> Result<Option<Range<usize>>, Drop> {
-    let (receiver, counter) = match parse(datagram)? {
-        Message::Data { receiver, counter } => (receiver, counter),
-        handshake => {
-            gate::admit(handshake, datagram, from, table, plane, replies, now_ms)?;
-            return Ok(None);
+/// What they have together.
+#[must_use]
+pub fn buffer_bytes(openers: usize) -> usize {
+    let messages = match openers {
+        0 => RECEIVE_MESSAGES,
+        _ => openers * ARRIVALS_A_THREAD * SHARED_MESSAGES,
+    };
+    messages * SLOT_BYTES + WIRE_BYTES
+}
+
+/// The thread: runs until `stop` is woken. `openers` is how many threads open; without any, this one does everything.
+pub fn run(plane: &Plane, tun: &Tun, stop: &Waker, openers: usize) {
+    let mut delivery = Delivery::new(plane);
+    if openers == 0 {
+        let mut arrival = Arrival::new(RECEIVE_MESSAGES);
+        receive_all(plane, stop, |socket| {
+            let lost = arrival.receive(socket)?;
+            arrival.open(plane);
+            delivery.deliver(&mut arrival, tun, plane);
+            Ok(lost)
+        });
+        return;
+    }
+    let order = &Order::default();
+    let (give_back, free) = mpsc::channel();
+    for _ in 0..openers * ARRIVALS_A_THREAD {
+        give_back
+            .send(Arrival::new(SHARED_MESSAGES))
+            .expect("the other end is here");
+    }
+    thread::scope(|scope| {
+        for _ in 0..openers {
+            let open = || order.work(|arrival: &mut Arrival| arrival.open(plane));
+            spawn(scope, "podwire-open", open);
         }
-    };
-    let Some(Session::Keys(keys)) = table.session(receiver) else {
-        return Err(Drop::Index);
-    };
-    if !keys.is_alive(now_ms) {
-        return Err(Drop::Expired);
-    }
-    if !keys.open(counter, &mut datagram[HEADER_BYTES..]) {
-        return Err(Drop::Authentication);
-    }
-    if !keys.accept(counter) {
-        return Err(Drop::Replay);
-    }
-    let peer = table.peer(keys.peer).map_err(|_| Drop::Index)?;
-    if peer.endpoint != Some(from.endpoint) {
-        changes.push(Change::Roam(receiver, from.endpoint));
-    }
-    if keys.confirm() {
-        changes.push(Change::Promote(receiver));
-    }
-    // The current keys are no older than the ones it came under.
-    let is_stale = keys.is_stale_for_receive(now_ms);
-    if is_stale
-        && peer
-            .keypairs
-            .current()
-            .is_some_and(|current| current.is_stale_for_receive(now_ms))
-    {
-        peer.ask(&plane.events);
-    }
-    let text = HEADER_BYTES..datagram.len() - TAG_BYTES;
-    peer.note_received(datagram.len(), !text.is_empty(), now_ms);
-    peer.arm(&plane.events);
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let packet = &mut datagram[text.clone()];
-    let inner = parse_inner(packet)
-        .filter(|inner| inner.length <= packet.len())
-        .ok_or(Drop::InnerHeader)?;
-    if table.allowed_ips.lookup(inner.source) != Some(keys.peer) {
-        return Err(Drop::Source);
-    }
-    if !decapsulate_ecn(packet, inner.ecn, from.ecn) {
-        return Err(Drop::Congestion);
-    }
-    Ok(Some(text.start..text.start + inner.length))
-}
-
-/// Carries out what a batch asked for.
-pub fn apply(changes: &mut Vec<Change>, plane: &Plane, batch: &mut Batch, now_ms: u64) {
-    let mut live = Vec::new();
-    if !changes.is_empty() {
-        let mut table = plane.table_mut();
-        for change in changes.drain(..) {
-            match change {
-                Change::Roam(index, endpoint) => {
-                    let id = table.session(index).map(Session::peer);
-                    if let Some(peer) = id.and_then(|id| table.peer_mut(id).ok()) {
-                        peer.endpoint = Some(endpoint);
-                    }
-                }
-                Change::Promote(index) => {
-                    if let Some(id) = table.promote(index) {
-                        plane.events.peer(Kind::Confirmed, id, &index.to_le_bytes());
-                        live.push(id);
-                    }
-                }
+        let delivered = give_back.clone();
+        spawn(scope, "podwire-deliver", move || {
+            while let Some(mut arrival) = order.next() {
+                delivery.deliver(&mut arrival, tun, plane);
+                // Nobody takes it at the end.
+                let _ = delivered.send(arrival);
             }
-        }
-    }
-    for id in live {
-        plane.flush(id, batch, now_ms);
-    }
+        });
+        receive_all(plane, stop, |socket| {
+            let mut arrival = free.recv().expect("this thread holds the other end, too");
+            let received = arrival.receive(socket);
+            if received.is_ok() {
+                order.push(arrival);
+            } else {
+                give_back.send(arrival).expect("the other end is here");
+            }
+            received
+        });
+        order.close();
+    });
 }
 
-/// The thread: runs until `stop` is woken.
-pub fn run(plane: &Plane, tun: &Tun, stop: &Waker) {
-    let mut slots = vec![0_u8; BATCH * SLOT_BYTES];
-    let mut incoming = Vec::with_capacity(BATCH);
-    let mut changes = Vec::new();
-    let mut replies = Vec::new();
-    let mut packets = Vec::with_capacity(BATCH);
-    let mut batch = Batch::default();
+/// Starts a thread with a name, by which a defect in it is reported.
+fn spawn<'scope>(scope: &'scope Scope<'scope, '_>, name: &str, run: impl FnOnce() + Send + 'scope) {
+    let thread = thread::Builder::new().name(name.into());
+    let started = thread.spawn_scoped(scope, run);
+    started.expect("the kernel starts a thread");
+}
+
+/// Waits for datagrams and lets `receive` take them from a socket, until `stop` is woken.
+fn receive_all(
+    plane: &Plane,
+    stop: &Waker,
+    mut receive: impl FnMut(&OwnedFd) -> io::Result<Option<u32>>,
+) {
     let mut held = None;
+    // What each socket has lost so far, by its own count.
+    let mut lost = [0; 2];
     plane.sockets.adopt(&mut held);
     loop {
         let sockets = held.as_deref();
-        let v4 = sockets.and_then(|sockets| sockets.v4.as_ref());
-        let v6 = sockets.and_then(|sockets| sockets.v6.as_ref());
-        let wakers = [
-            Some(stop.descriptor()),
-            Some(plane.sockets.waker.descriptor()),
+        let families = [
+            sockets.and_then(|sockets| sockets.v4.as_ref()),
+            sockets.and_then(|sockets| sockets.v6.as_ref()),
         ];
-        let descriptors = [
-            wakers[0],
-            wakers[1],
-            v4.map(AsFd::as_fd),
-            v6.map(AsFd::as_fd),
-        ];
-        let Ok([stopped, exchanged, v4_ready, v6_ready]) = poll::wait(descriptors) else {
+        let [v4, v6] = families.map(|socket| socket.map(AsFd::as_fd));
+        let wakers = [stop, &plane.sockets.waker].map(|waker| Some(waker.descriptor()));
+        let Ok([stopped, exchanged, ready @ ..]) = poll::wait([wakers[0], wakers[1], v4, v6])
+        else {
             break;
         };
         if stopped.readable {
@@ -155,88 +124,30 @@ pub fn run(plane: &Plane, tun: &Tun, stop: &Waker) {
         if exchanged.readable {
             plane.sockets.waker.clear();
             plane.sockets.adopt(&mut held);
+            lost = [0; 2];
             continue;
         }
-        for socket in [
-            v4.filter(|_| v4_ready.readable),
-            v6.filter(|_| v6_ready.readable),
-        ]
-        .into_iter()
-        .flatten()
-        {
-            let received = socket::receive(socket, &mut slots, &mut incoming);
-            let now_ms = now_ms();
-            match received {
+        for (i, ready) in ready.iter().enumerate() {
+            let Some(socket) = families[i].filter(|_| ready.readable) else {
+                continue;
+            };
+            match receive(socket) {
+                Ok(None) => {}
+                Ok(Some(now_lost)) => {
+                    let more = now_lost.wrapping_sub(std::mem::replace(&mut lost[i], now_lost));
+                    plane.drops.add(Drop::ReceiveBuffer, more as usize);
+                }
                 Err(error)
                     if matches!(
                         error.kind(),
                         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
                     ) => {}
                 Err(error) => {
-                    plane.warn(Warning::Receive, now_ms, || format!("receiving: {error}"));
-                }
-                Ok(()) => {
-                    open_all(
-                        &mut slots,
-                        &incoming,
-                        &mut packets,
-                        &mut changes,
-                        &mut replies,
-                        plane,
-                        now_ms,
-                    );
-                    plane.reply(&mut replies);
-                    apply(&mut changes, plane, &mut batch, now_ms);
-                    write(&slots, &packets, tun, plane, now_ms);
+                    plane.warn(Warning::Receive, now_ms(), || format!("receiving: {error}"));
                 }
             }
         }
     }
     drop(held);
     plane.sockets.release();
-}
-
-/// Opens a batch; `packets` are where the packets lie in the slots.
-fn open_all(
-    slots: &mut [u8],
-    incoming: &[Incoming],
-    packets: &mut Vec<Range<usize>>,
-    changes: &mut Vec<Change>,
-    replies: &mut Vec<Reply>,
-    plane: &Plane,
-    now_ms: u64,
-) {
-    packets.clear();
-    let table = plane.table();
-    for (i, (slot, from)) in slots.chunks_exact_mut(SLOT_BYTES).zip(incoming).enumerate() {
-        match open(
-            &mut slot[..from.length],
-            from,
-            &table,
-            plane,
-            changes,
-            replies,
-            now_ms,
-        ) {
-            Ok(Some(packet)) => {
-                packets.push(i * SLOT_BYTES + packet.start..i * SLOT_BYTES + packet.end);
-            }
-            Ok(None) => {}
-            Err(reason) => plane.drops.add(reason, 1),
-        }
-    }
-}
-
-fn write(slots: &[u8], packets: &[Range<usize>], tun: &Tun, plane: &Plane, now_ms: u64) {
-    for packet in packets {
-        if let Err(error) = tun.write(&slots[packet.clone()]) {
-            plane.drops.add(Drop::TunWrite, 1);
-            // EIO: the link is down, which is no news.
-            if error.raw_os_error() != Some(libc::EIO) && tun.is_attached() {
-                plane.warn(Warning::TunWrite, now_ms, || {
-                    format!("writing {}: {error}", tun.name())
-                });
-            }
-        }
-    }
 }

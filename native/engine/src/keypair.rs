@@ -1,14 +1,13 @@
 //! Transport keys of one session, and the three that a peer may hold at a time.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use podwire_aead::{Key, Message};
 
-use crate::packet::{HEADER_BYTES, TAG_BYTES, write_header};
+use crate::packet::{HEADER_BYTES, write_header};
 use crate::peer::PeerId;
 use crate::replay::{REJECT_AFTER_MESSAGES, Replay};
-use crate::sys::wipe::Wiped;
 
 /// A session is renewed after so many messages (paper, section 6.1).
 const REKEY_AFTER_MESSAGES: u64 = 1 << 60;
@@ -18,38 +17,6 @@ const REKEY_AFTER_MS: u64 = 120_000;
 pub const REJECT_AFTER_MS: u64 = 180_000;
 /// The initiator renews a session this old when it receives: 180 s less the keepalive's 10 s and a handshake's 5 s.
 const REKEY_ON_RECEIVE_MS: u64 = 165_000;
-
-/// ChaCha20-Poly1305 under one key, in place; wiped when dropped.
-struct Aead(Wiped<LessSafeKey>);
-
-impl Aead {
-    fn new(key: &[u8; 32]) -> Self {
-        let key = UnboundKey::new(&CHACHA20_POLY1305, key).expect("ring takes any 32 bytes");
-        Self(Wiped::new(LessSafeKey::new(key)))
-    }
-
-    fn nonce(counter: u64) -> Nonce {
-        let mut nonce = [0; 12];
-        nonce[4..].copy_from_slice(&counter.to_le_bytes());
-        Nonce::assume_unique_for_key(nonce)
-    }
-
-    /// Encrypts all but the last 16 bytes, which become the tag.
-    fn seal(&self, counter: u64, buffer: &mut [u8]) {
-        let (text, room) = buffer.split_at_mut(buffer.len() - TAG_BYTES);
-        let tag = self
-            .0
-            .seal_in_place_separate_tag(Self::nonce(counter), Aad::empty(), text);
-        room.copy_from_slice(tag.expect("shorter than 2^38 bytes").as_ref());
-    }
-
-    /// Decrypts and verifies; false, and the buffer is spoilt, if the tag is wrong.
-    fn open(&self, counter: u64, buffer: &mut [u8]) -> bool {
-        self.0
-            .open_in_place(Self::nonce(counter), Aad::empty(), buffer)
-            .is_ok()
-    }
-}
 
 /// The keys of one session. The outbound side counts up `sent`, the inbound side owns the replay window.
 pub struct Keypair {
@@ -61,8 +28,8 @@ pub struct Keypair {
     /// Whether we began the handshake.
     pub initiator: bool,
     created_ms: u64,
-    sealing: Aead,
-    opening: Aead,
+    sealing: Key,
+    opening: Key,
     /// Messages sent, which is the next counter.
     sent: AtomicU64,
     replay: Mutex<Replay>,
@@ -94,8 +61,8 @@ impl Keypair {
             peer,
             initiator: options.initiator,
             created_ms: now_ms,
-            sealing: Aead::new(options.send_key),
-            opening: Aead::new(options.receive_key),
+            sealing: Key::new(options.send_key),
+            opening: Key::new(options.receive_key),
             sent: AtomicU64::new(0),
             replay: Mutex::default(),
             confirmed: AtomicBool::new(options.initiator),
@@ -137,33 +104,34 @@ impl Keypair {
         !self.confirmed.load(Ordering::Relaxed) && !self.confirmed.swap(true, Ordering::Relaxed)
     }
 
-    /// Makes a data message of `message`: room for the header, the padded packet, room for the tag. False: the counter
-    /// has come to its end.
+    /// Makes data messages: each range is room for the header, the padded packet, room for the tag. The counters are
+    /// reserved at once. False: they have come to their end.
     #[must_use]
-    pub fn seal(&self, message: &mut [u8]) -> bool {
-        // Eight thousand threads between the check and the increment could not bring the counter to wrap.
-        if self.sent.load(Ordering::Relaxed) >= REJECT_AFTER_MESSAGES {
+    pub fn seal(&self, wire: &mut [u8], messages: &mut [Message]) -> bool {
+        let count = messages.len() as u64;
+        // Eight threads with a batch each between the check and the addition could not bring the counter to wrap.
+        if self.sent.load(Ordering::Relaxed) + count > REJECT_AFTER_MESSAGES {
             return false;
         }
-        let counter = self.sent.fetch_add(1, Ordering::Relaxed);
-        write_header(message, self.remote_index, counter);
-        self.sealing.seal(counter, &mut message[HEADER_BYTES..]);
+        let first = self.sent.fetch_add(count, Ordering::Relaxed);
+        for (counter, message) in (first..).zip(&mut *messages) {
+            write_header(&mut wire[message.range.clone()], self.remote_index, counter);
+            message.counter = counter;
+            message.range.start += HEADER_BYTES;
+        }
+        self.sealing.seal(wire, messages);
         true
     }
 
-    /// Decrypts what follows the header of a data message; false if the tag is wrong.
-    #[must_use]
-    pub fn open(&self, counter: u64, ciphertext: &mut [u8]) -> bool {
-        self.opening.open(counter, ciphertext)
+    /// Opens what follows the headers of data messages, in place. `right` says of each whether its tag was right; if not,
+    /// its text is spoilt.
+    pub fn open(&self, buffer: &mut [u8], messages: &[Message], right: &mut Vec<bool>) {
+        self.opening.open(buffer, messages, right);
     }
 
-    /// Takes the counter of an opened message; false if it may not pass.
-    #[must_use]
-    pub fn accept(&self, counter: u64) -> bool {
-        self.replay
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .accept(counter)
+    /// The counters that came, to take those of opened messages.
+    pub fn replay(&self) -> MutexGuard<'_, Replay> {
+        self.replay.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes the next message carry this counter.

@@ -18,29 +18,41 @@
 #![allow(clippy::missing_panics_doc)]
 
 pub mod allowed_ips;
+pub mod arrival;
+pub mod checksum;
+pub mod coalesce;
 pub mod cookie;
 pub mod counters;
 pub mod defect;
+pub mod deliver;
 pub mod endpoint;
 pub mod engine;
 pub mod error;
 pub mod events;
+pub mod flow;
 pub mod gate;
 pub mod icmp;
 pub mod inbound;
 pub mod keypair;
 pub mod mac;
+pub mod offload;
+pub mod order;
 pub mod outbound;
 pub mod packet;
 pub mod peer;
 pub mod plane;
 pub mod rate_limit;
 pub mod replay;
+pub mod segment;
 pub mod stage;
+pub mod status;
 mod sys;
 pub mod table;
 pub mod tun;
 pub mod udp;
+pub mod vnet;
+pub mod wire;
+pub mod x25519;
 
 pub use engine::{Engine, Options};
 pub use error::Error;

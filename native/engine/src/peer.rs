@@ -1,6 +1,7 @@
 //! One peer: its keys, its place, what waits for it, and the words that its timers are read from.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::allowed_ips::Prefix;
@@ -8,7 +9,7 @@ use crate::counters::{Word, Words};
 use crate::endpoint::Endpoint;
 use crate::events::{Events, Kind};
 use crate::keypair::Keypairs;
-use crate::stage::Stage;
+use crate::stage::{Budget, Stage};
 
 /// A peer's place in the table.
 pub type PeerId = u32;
@@ -38,14 +39,14 @@ pub struct Peer {
 impl Peer {
     /// A peer without keys, endpoint or prefixes.
     #[must_use]
-    pub fn new(id: PeerId, public_key: [u8; 32], words: Words) -> Self {
+    pub fn new(id: PeerId, public_key: [u8; 32], words: Words, staging: Arc<Budget>) -> Self {
         Self {
             id,
             public_key,
             endpoint: None,
             keypairs: Keypairs::default(),
             allowed: BTreeSet::new(),
-            stage: Stage::default(),
+            stage: Stage::new(staging),
             words,
             asked: AtomicBool::new(false),
             armed: AtomicBool::new(false),

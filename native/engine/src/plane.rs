@@ -8,11 +8,12 @@ use crate::counters::{Drop, Drops};
 use crate::error::Result;
 use crate::events::Events;
 use crate::gate::{Gate, Reply};
-use crate::outbound::Batch;
+use crate::offload::{Offloads, Switches};
 use crate::peer::PeerId;
-use crate::sys::socket::Outgoing;
+use crate::sys::socket::{Outgoing, SEND_MESSAGES};
 use crate::table::Table;
 use crate::udp::{Failure, SocketSlot};
+use crate::wire::Wire;
 
 /// What can go wrong again and again; each is said at most once a second.
 #[derive(Clone, Copy, Debug)]
@@ -45,12 +46,18 @@ pub struct Plane {
     pub gate: Gate,
     /// The link's MTU, which bounds padding.
     pub mtu_bytes: AtomicUsize,
+    /// What the kernel does for many packets at once.
+    pub offloads: Offloads,
     warned_ms: [AtomicU64; WARNINGS],
 }
 
 impl Plane {
     /// An empty one. `wake` is called when events wait.
-    pub fn new(mtu_bytes: usize, wake: impl Fn() + Send + Sync + 'static) -> Result<Self> {
+    pub fn new(
+        mtu_bytes: usize,
+        switches: Switches,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self> {
         Ok(Self {
             table: RwLock::default(),
             sockets: SocketSlot::new()?,
@@ -58,6 +65,7 @@ impl Plane {
             drops: Drops::default(),
             gate: Gate::default(),
             mtu_bytes: AtomicUsize::new(mtu_bytes),
+            offloads: Offloads::new(switches),
             warned_ms: Default::default(),
         })
     }
@@ -87,47 +95,49 @@ impl Plane {
         }
     }
 
-    /// Sends the batch's datagrams. Without the table's lock, since the kernel may make it wait. True: all were sent.
-    pub fn send(&self, batch: &Batch, now_ms: u64) -> bool {
-        let count = batch.datagrams.len();
-        if count == 0 {
+    /// Sends the messages. Without the table's lock, since the kernel may make it wait. True: all were sent.
+    pub fn send(&self, wire: &Wire, now_ms: u64) -> bool {
+        if wire.messages.is_empty() {
             return true;
         }
         let guard = self.sockets.get();
         let Some(sockets) = guard.as_ref() else {
-            self.drops.add(Drop::NoSocket, count);
+            let datagrams = wire.messages.iter().map(|message| message.datagrams);
+            self.drops.add(Drop::NoSocket, datagrams.sum());
             return false;
         };
         let mut all = true;
         let mut stale = Vec::new();
-        for datagrams in batch.datagrams.chunks(crate::sys::socket::BATCH) {
-            let mut outgoing = [Outgoing {
-                bytes: &[],
-                endpoint: datagrams[0].endpoint,
-                ecn: 0,
-            }; crate::sys::socket::BATCH];
-            for (to, from) in outgoing.iter_mut().zip(datagrams) {
-                *to = Outgoing {
-                    bytes: batch.bytes(from),
-                    endpoint: from.endpoint,
-                    ecn: from.ecn,
-                };
-            }
-            sockets.send(&outgoing[..datagrams.len()], |i, failure| match failure {
-                Failure::NoSocket => {
-                    all = false;
-                    self.drops.add(Drop::NoSocket, 1);
-                }
-                Failure::Source => stale.push((datagrams[i].peer, datagrams[i].endpoint)),
-                Failure::Refused(error) => {
-                    all = false;
-                    self.drops.add(Drop::Send, 1);
-                    let remote = datagrams[i].endpoint.remote;
-                    self.warn(Warning::Send, now_ms, || {
-                        format!("sending to {remote}: {error}")
-                    });
+        for messages in wire.messages.chunks(SEND_MESSAGES) {
+            let outgoing: [Outgoing; SEND_MESSAGES] = std::array::from_fn(|i| {
+                let message = messages.get(i).unwrap_or(&messages[0]);
+                Outgoing {
+                    bytes: wire.bytes(message),
+                    segment_bytes: message.segment_bytes,
+                    endpoint: message.endpoint,
+                    ecn: message.ecn,
                 }
             });
+            let outgoing = &outgoing[..messages.len()];
+            sockets.send(
+                outgoing,
+                &self.offloads,
+                |i, datagrams, failure| match failure {
+                    Failure::NoSocket => {
+                        all = false;
+                        self.drops.add(Drop::NoSocket, datagrams);
+                    }
+                    Failure::Source => stale.push((messages[i].peer, messages[i].endpoint)),
+                    Failure::Refused(error) => {
+                        all = false;
+                        self.drops.add(Drop::Send, datagrams);
+                        let remote = messages[i].endpoint.remote;
+                        self.warn(Warning::Send, now_ms, || {
+                            format!("sending to {remote}: {error}")
+                        });
+                    }
+                },
+            );
         }
         drop(guard);
         for (id, endpoint) in stale {
@@ -155,30 +165,35 @@ impl Plane {
                 .iter()
                 .map(|reply| Outgoing {
                     bytes: &reply.message,
+                    segment_bytes: reply.message.len(),
                     endpoint: reply.endpoint,
                     ecn: 0,
                 })
                 .collect();
-            sockets.send(&outgoing, |_, failure| match failure {
-                Failure::Source => {}
-                Failure::NoSocket => self.drops.add(Drop::NoSocket, 1),
-                Failure::Refused(_) => self.drops.add(Drop::Send, 1),
-            });
+            sockets.send(
+                &outgoing,
+                &self.offloads,
+                |_, datagrams, failure| match failure {
+                    Failure::Source => {}
+                    Failure::NoSocket => self.drops.add(Drop::NoSocket, datagrams),
+                    Failure::Refused(_) => self.drops.add(Drop::Send, datagrams),
+                },
+            );
         }
         replies.clear();
     }
 
     /// Sends what waits for a session of the peer, if it has one; otherwise asks for a handshake. A packet that is
     /// staged while this runs is sent by it, or by whoever staged it.
-    pub fn flush(&self, id: PeerId, batch: &mut Batch, now_ms: u64) {
+    pub fn flush(&self, id: PeerId, wire: &mut Wire, now_ms: u64) {
         loop {
-            batch.clear();
+            wire.clear();
             let more = {
                 let table = self.table();
                 let Ok(peer) = table.peer(id) else { return };
-                batch.take_staged(peer, self, now_ms)
+                wire.take_staged(peer, self, now_ms)
             };
-            self.send(batch, now_ms);
+            self.send(wire, now_ms);
             if !more {
                 return;
             }

@@ -1,38 +1,80 @@
-//! Packets that wait for a session: at most 128 a peer, the oldest pushed out.
+//! Packets that wait for a session: at most 128 a peer, the oldest pushed out, and at most so many bytes for all peers, so that
+//! packets to many peers that do not answer cost a bounded memory.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Packets that may wait.
+/// Packets of one peer that may wait.
 pub const MAX_STAGED: usize = 128;
+/// Bytes of all peers' packets that may wait.
+pub const MAX_STAGED_BYTES: usize = 16 << 20;
+
+/// The bytes that wait, of all peers.
+#[derive(Default)]
+pub struct Budget(AtomicUsize);
+
+impl Budget {
+    fn take(&self, bytes: usize) -> bool {
+        let taken = self.0.fetch_add(bytes, Ordering::Relaxed) + bytes <= MAX_STAGED_BYTES;
+        if !taken {
+            self.give(bytes);
+        }
+        taken
+    }
+
+    fn give(&self, bytes: usize) {
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes that wait.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// The queue of one peer. Empty while there is a session, so looking costs one load.
-#[derive(Default)]
 pub struct Stage {
     occupied: AtomicBool,
     packets: Mutex<VecDeque<Box<[u8]>>>,
+    budget: Arc<Budget>,
 }
 
 /// The queue, held by whoever sends from it.
 pub struct Staged<'a> {
     occupied: &'a AtomicBool,
     packets: MutexGuard<'a, VecDeque<Box<[u8]>>>,
+    budget: &'a Budget,
 }
 
 impl Stage {
+    /// An empty queue.
+    #[must_use]
+    pub fn new(budget: Arc<Budget>) -> Self {
+        Self {
+            occupied: AtomicBool::default(),
+            packets: Mutex::default(),
+            budget,
+        }
+    }
+
     /// Whether packets wait. Another thread may be sending them.
     #[must_use]
     pub fn is_occupied(&self) -> bool {
         self.occupied.load(Ordering::Acquire)
     }
 
-    /// Adds a packet and returns how many were pushed out for it: 0 or 1.
+    /// Adds a packet and returns how many were dropped for it: the oldest if the queue is full, or itself if all the
+    /// peers' queues are.
     pub fn push(&self, packet: &[u8]) -> usize {
         let mut staged = self.hold();
         let full = staged.packets.len() == MAX_STAGED;
         if full {
-            staged.packets.pop_front();
+            staged.pop();
+        }
+        if !self.budget.take(packet.len()) {
+            return usize::from(full) + 1;
         }
         staged.packets.push_back(packet.into());
         usize::from(full)
@@ -44,15 +86,19 @@ impl Stage {
         Staged {
             occupied: &self.occupied,
             packets,
+            budget: &self.budget,
         }
     }
 
     /// Drops all and returns how many there were.
     pub fn clear(&self) -> usize {
-        let mut staged = self.hold();
-        let packets = staged.packets.len();
-        staged.packets.clear();
-        packets
+        self.hold().clear()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 
@@ -65,7 +111,18 @@ impl Staged<'_> {
 
     /// Removes the oldest packet.
     pub fn pop(&mut self) {
-        self.packets.pop_front();
+        if let Some(packet) = self.packets.pop_front() {
+            self.budget.give(packet.len());
+        }
+    }
+
+    /// Drops all and returns how many there were.
+    pub fn clear(&mut self) -> usize {
+        let packets = self.packets.len();
+        while !self.packets.is_empty() {
+            self.pop();
+        }
+        packets
     }
 }
 
@@ -82,12 +139,26 @@ mod tests {
 
     #[test]
     fn kernel_128_packets_wait_and_the_oldest_is_pushed_out() {
-        let stage = Stage::default();
+        let stage = Stage::new(Arc::default());
         let pushed_out: usize = (0..130_u8).map(|number| stage.push(&[number])).sum();
         assert_eq!(pushed_out, 2);
         assert!(stage.is_occupied());
         assert_eq!(stage.hold().front(), Some(&[2][..]));
         assert_eq!(stage.clear(), MAX_STAGED);
         assert!(!stage.is_occupied());
+    }
+
+    #[test]
+    fn all_peers_share_one_bound() {
+        let budget = Arc::new(Budget::default());
+        let packet = vec![0; MAX_STAGED_BYTES / 100];
+        let stages = [(); 2].map(|()| Stage::new(Arc::clone(&budget)));
+        let dropped: Vec<usize> = stages
+            .iter()
+            .map(|stage| (0..60).map(|_| stage.push(&packet)).sum())
+            .collect();
+        assert_eq!(dropped, [0, 20]);
+        drop(stages);
+        assert_eq!(budget.used(), 0);
     }
 }

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::keypair::{Keypair, KeypairOptions};
 use crate::mac::Mac1;
 use crate::peer::{Peer, PeerId};
+use crate::stage::Budget;
 
 /// What an index of ours stands for.
 pub enum Session {
@@ -66,6 +67,8 @@ pub struct Table {
     sessions: HashMap<u32, Session, BuildHasherDefault<IndexHasher>>,
     /// Handshake messages must be made for our public key.
     pub mac1: Option<Mac1>,
+    /// What all the peers' stages may hold together.
+    pub staging: Arc<Budget>,
 }
 
 const UNKNOWN: Error = Error::Invalid("no such peer");
@@ -113,7 +116,8 @@ impl Table {
             self.chunks.push(Arc::default());
         }
         let words = Words::new(Arc::clone(&self.chunks[chunk]), place);
-        self.peers[id as usize] = Some(Box::new(Peer::new(id, public_key, words)));
+        let peer = Peer::new(id, public_key, words, Arc::clone(&self.staging));
+        self.peers[id as usize] = Some(Box::new(peer));
         Ok(id)
     }
 

@@ -7,6 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use crate::error::{Error, Result, system};
+use crate::offload::{Offload, Offloads, State};
+use crate::sys::host::release;
 use crate::sys::poll::Waker;
 use crate::sys::socket::{self, Family, Outgoing};
 
@@ -43,13 +45,14 @@ fn open_family(family: Family, port: u16) -> io::Result<Option<OwnedFd>> {
 
 impl Sockets {
     /// Opens both on the port; 0 takes one that is free in both families.
-    pub fn open(port: u16, mark: u32) -> Result<Self> {
+    pub fn open(port: u16, mark: u32, offloads: &Offloads) -> Result<Self> {
         let mut attempts = if port == 0 { PORT_ATTEMPTS } else { 1 };
         loop {
             attempts -= 1;
             match Self::try_open(port) {
                 Ok(sockets) => {
                     sockets.set_mark(mark)?;
+                    sockets.offload(offloads);
                     return Ok(sockets);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && attempts > 0 => {}
@@ -86,6 +89,20 @@ impl Sockets {
         Ok(())
     }
 
+    /// Asks the kernel for what it can do; what it cannot is said in the offloads.
+    fn offload(&self, offloads: &Offloads) {
+        for socket in [&self.v4, &self.v6].into_iter().flatten() {
+            if let Err(error) = segmentation(socket) {
+                offloads.end(Offload::Gso, State::Unsupported, error.to_string());
+            }
+            if offloads.is_on(Offload::Gro)
+                && let Err(error) = socket::coalesce(socket)
+            {
+                offloads.end(Offload::Gro, State::Unsupported, error.to_string());
+            }
+        }
+    }
+
     fn of(&self, remote: &SocketAddr) -> Option<&OwnedFd> {
         if remote.is_ipv4() {
             self.v4.as_ref()
@@ -94,46 +111,114 @@ impl Sockets {
         }
     }
 
-    /// Sends datagrams in order. `failed` is told of each that was not sent, and whether it is because the kernel
-    /// would not use our address; such a one was sent again from an address of the kernel's choice.
-    pub fn send(&self, datagrams: &[Outgoing], mut failed: impl FnMut(usize, Failure)) {
+    /// Sends messages in order. `failed` is told of each whose datagrams were not all sent, how many, and why; or that the
+    /// kernel would not use our address, and it was sent from one of the kernel's choice.
+    pub fn send(
+        &self,
+        messages: &[Outgoing],
+        offloads: &Offloads,
+        mut failed: impl FnMut(usize, usize, Failure),
+    ) {
         let mut at = 0;
-        while let Some(first) = datagrams.get(at) {
-            let family = first.endpoint.remote.is_ipv4();
-            let run = datagrams[at..]
-                .iter()
-                .take_while(|next| next.endpoint.remote.is_ipv4() == family)
-                .count();
+        while let Some(first) = messages.get(at) {
             let Some(socket) = self.of(&first.endpoint.remote) else {
-                (at..at + run).for_each(|i| failed(i, Failure::NoSocket));
-                at += run;
+                failed(at, datagrams(first), Failure::NoSocket);
+                at += 1;
                 continue;
             };
-            match socket::send(socket, &datagrams[at..at + run]) {
+            if is_segmented(first) && !offloads.is_on(Offload::Gso) {
+                send_each(socket, first, |count, failure| failed(at, count, failure));
+                at += 1;
+                continue;
+            }
+            let run = messages[at..].iter().take_while(|next| {
+                next.endpoint.remote.is_ipv4() == first.endpoint.remote.is_ipv4()
+                    && (!is_segmented(next) || offloads.is_on(Offload::Gso))
+            });
+            match socket::send(socket, &messages[at..at + run.count()]) {
                 Ok(sent) => at += sent,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    let mut unbound = *first;
-                    let error = match unbound
-                        .endpoint
-                        .local
-                        .take()
-                        .filter(|_| is_stale_source(&error))
-                    {
-                        Some(_) => {
-                            failed(at, Failure::Source);
-                            socket::send(socket, &[unbound]).err()
-                        }
-                        None => Some(error),
-                    };
-                    if let Some(error) = error {
-                        failed(at, Failure::Refused(error));
+                // The buffer stayed full for the whole of the socket's time-out: what follows would wait as long.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let left = messages[at..].iter().map(datagrams).sum();
+                    failed(at, left, Failure::Refused(error));
+                    return;
+                }
+                Err(error) if is_segmented(first) && is_not_segmentable(&error) => {
+                    // Longer than the path's MTU (then it leaves in fragments, each datagram alone), or a source that is
+                    // not ours any more, or a device that cannot do it, which alone is for good.
+                    let mut all = true;
+                    send_each(socket, first, |count, failure| {
+                        all = false;
+                        failed(at, count, failure);
+                    });
+                    if all && error.raw_os_error() == Some(libc::EIO) {
+                        offloads.end(Offload::Gso, State::Failed, error.to_string());
                     }
+                    at += 1;
+                }
+                Err(error) => {
+                    send_again(socket, first, error, |failure| {
+                        failed(at, datagrams(first), failure);
+                    });
                     at += 1;
                 }
             }
         }
     }
+}
+
+fn is_segmented(message: &Outgoing) -> bool {
+    message.bytes.len() > message.segment_bytes
+}
+
+fn datagrams(message: &Outgoing) -> usize {
+    message.bytes.len().div_ceil(message.segment_bytes.max(1))
+}
+
+/// Sends a message's datagrams one by one.
+fn send_each(socket: &OwnedFd, message: &Outgoing, mut failed: impl FnMut(usize, Failure)) {
+    for bytes in message.bytes.chunks(message.segment_bytes) {
+        let datagram = Outgoing { bytes, ..*message };
+        match socket::send(socket, &[datagram]) {
+            Ok(_) => {}
+            Err(error) => send_again(socket, &datagram, error, |failure| failed(1, failure)),
+        }
+    }
+}
+
+/// Sends a message that failed once more if that may help: without our address, if that may be the trouble.
+fn send_again(
+    socket: &OwnedFd,
+    message: &Outgoing,
+    error: io::Error,
+    mut failed: impl FnMut(Failure),
+) {
+    let mut unbound = *message;
+    let has_source = unbound.endpoint.local.take().is_some();
+    let error = if error.kind() == io::ErrorKind::Interrupted {
+        socket::send(socket, &[*message]).err()
+    } else if has_source && is_stale_source(&error) {
+        failed(Failure::Source);
+        socket::send(socket, &[unbound]).err()
+    } else {
+        Some(error)
+    };
+    if let Some(error) = error {
+        failed(Failure::Refused(error));
+    }
+}
+
+/// Linux 7.0 to 7.1.4 spoils segmented messages whose segments are all of one length.
+fn segmentation(socket: &OwnedFd) -> io::Result<()> {
+    let release = release();
+    if ((7, 0, 0)..(7, 1, 5)).contains(&release) {
+        let (major, minor, patch) = release;
+        return Err(io::Error::other(format!(
+            "Linux {major}.{minor}.{patch} spoils segmented datagrams"
+        )));
+    }
+    socket::can_segment(socket)
 }
 
 /// Why a datagram was not sent, or not as it should be.
@@ -144,6 +229,13 @@ pub enum Failure {
     Source,
     /// The kernel's reason.
     Refused(io::Error),
+}
+
+fn is_not_segmentable(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EIO | libc::EINVAL | libc::EMSGSIZE)
+    )
 }
 
 fn is_stale_source(error: &io::Error) -> bool {

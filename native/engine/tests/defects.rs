@@ -11,11 +11,19 @@ use std::time::Duration;
 use std::{env, fs, thread};
 
 use podwire_engine::mac::Mac1;
+use podwire_engine::offload::Switches;
 use podwire_engine::{Engine, Options, defect};
 
 const VARIABLE: &str = "PODWIRE_TEST_DEFECT";
 const NAME: &str = "defect0";
 const SIGABRT: i32 = 6;
+/// Those that call `wake`; the last has no name.
+const THREADS: [&str; 4] = [
+    "podwire-out-0",
+    "podwire-in",
+    "podwire-deliver",
+    "JavaScript",
+];
 
 fn ip(args: &[&str]) {
     assert!(
@@ -31,6 +39,9 @@ fn provoke(wanted: &'static str) {
         name: NAME,
         mtu_bytes: 1420,
         tun_fd: None,
+        switches: Switches::default(),
+        // The thread that delivers is there only if there are several.
+        threads: if wanted == "podwire-deliver" { 2 } else { 1 },
     };
     let mut engine = Engine::open(&options, move || {
         let here = thread::current().name().unwrap_or("JavaScript").to_owned();
@@ -38,8 +49,8 @@ fn provoke(wanted: &'static str) {
     })
     .unwrap();
     match wanted {
-        "podwire-out" => ip(&["link", "set", NAME, "up"]),
-        "podwire-in" => {
+        "podwire-out-0" => ip(&["link", "set", NAME, "up"]),
+        "podwire-in" | "podwire-deliver" => {
             ip(&["link", "set", "lo", "up"]);
             engine.set_public_key(Some(&[7; 32]));
             let mut initiation = [0; 148];
@@ -63,8 +74,7 @@ fn provoke(wanted: &'static str) {
 #[test]
 #[ignore = "it is the process that the other test starts"]
 fn child() {
-    let wanted = ["podwire-out", "podwire-in", "JavaScript"];
-    let wanted = wanted
+    let wanted = THREADS
         .into_iter()
         .find(|name| env::var(VARIABLE).is_ok_and(|value| value == *name));
     // A thread without a name, as Node.js's are.
@@ -95,7 +105,7 @@ fn a_panic_in_each_thread_ends_the_process_with_a_message() {
         eprintln!("skipped: no network namespaces without root here");
         return;
     }
-    for thread in ["podwire-out", "podwire-in", "JavaScript"] {
+    for thread in THREADS {
         let mut command = unshare();
         command.arg(env::current_exe().unwrap()).args([
             "--exact",

@@ -4,6 +4,7 @@
 import { podwireError } from '../../../src/base/errors.ts'
 import { formatPublicKey } from '../../../src/base/key.ts'
 import type { Engine, EngineEvent, Keypair, PeerCounters, PeerId } from '../../../src/native/engine.ts'
+import type { EngineStatus } from '../../../src/native/engine-status.ts'
 
 interface FakePeer {
   readonly publicKey: string
@@ -176,8 +177,14 @@ export class FakeEngine implements Engine {
     return this.#get(id).counters
   }
 
+  status(): EngineStatus {
+    const on = { state: 'on' } as const
+    const offloads = { tso: on, uso: on, gso: on, gro: on, coalesceTcp: on, coalesceUdp: on }
+    return { aead: 'none', threads: 2, memoryBytes: 4096, offloads }
+  }
+
   drops(): Record<string, bigint> {
-    return {}
+    return { replay: 3n, length: 0n }
   }
 
   drain(): EngineEvent[] {

@@ -10,7 +10,8 @@ import { after, test } from 'node:test'
 import { podwireError } from '../../../src/base/errors.ts'
 import { formatPublicKey } from '../../../src/base/key.ts'
 import type { Device, DeviceChange, DeviceState } from '../../../src/model/device.ts'
-import { connectUapi } from '../../../src/wireguard/uapi-client.ts'
+import type { DeviceStatus } from '../../../src/wireguard/device-status.ts'
+import { connectUapi, requestStatus } from '../../../src/wireguard/uapi-client.ts'
 import { claimSocket, serveUapi } from '../../../src/wireguard/uapi-server.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'podwire-uapi-test-'))
@@ -24,6 +25,8 @@ const state: DeviceState = {
   fwmark: 1,
   peers: [{ publicKey, txBytes: 1n, rxBytes: 2n, persistentKeepaliveSeconds: 3, allowedIps: ['10.0.0.0/8'] }],
 }
+
+const ownStatus = { interface: 'wg0', drops: { 'a\nb=c': 1 } } as unknown as DeviceStatus
 
 /** A device that remembers its changes, and refuses port 1 as taken. */
 function rememberingDevice(): Device & { changes: DeviceChange[] } {
@@ -41,7 +44,13 @@ function rememberingDevice(): Device & { changes: DeviceChange[] } {
 async function serve(device: Device, file = freshPath()) {
   const removed = deferred()
   await claimSocket(file)
-  const server = await serveUapi({ device, nameOrPath: file, log: () => {}, onRemoved: () => removed.resolve() })
+  const server = await serveUapi({
+    device,
+    status: () => ownStatus,
+    nameOrPath: file,
+    log: () => {},
+    onRemoved: () => removed.resolve(),
+  })
   return { file, server, removed: removed.promise }
 }
 
@@ -158,6 +167,31 @@ for (const [title, answer, reason] of [
     }).listen(file)
     await once(server, 'listening')
     await assert.rejects(connectUapi(file).get(), { code: 'ERR_PODWIRE_SOCKET', message: reason })
+    server.close()
+  })
+}
+
+test('uapi socket: a podwire device says how it does, and goes on', async () => {
+  const { file, server } = await serve(rememberingDevice())
+  assert.deepEqual(await requestStatus(file), ownStatus)
+  assert.deepEqual(await requestStatus(file), ownStatus)
+  assert.equal((await connectUapi(file).get()).listenPort, 51820)
+  server.close()
+  await assert.rejects(requestStatus(file), { code: 'ERR_PODWIRE_SOCKET', message: /ENOENT/ })
+})
+
+for (const [title, answer] of [
+  ['closes', ''],
+  ['answers with an errno', 'errno=22\n\n'],
+  ['answers something else', 'listen_port=1\nerrno=0\n\n'],
+] as const) {
+  test(`uapi client: another program's device that ${title} is told from podwire's`, async () => {
+    const file = freshPath()
+    const server = createServer(socket => {
+      socket.once('data', () => socket.end(answer))
+    }).listen(file)
+    await once(server, 'listening')
+    await assert.rejects(requestStatus(file), { code: 'ERR_PODWIRE_NOT_PODWIRE' })
     server.close()
   })
 }

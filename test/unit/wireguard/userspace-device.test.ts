@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js'
 import { blake2s } from '@noble/hashes/blake2.js'
-import { FakeClock } from '../../../src/base/clock.ts'
+import { type Clock, FakeClock } from '../../../src/base/clock.ts'
 import { formatPublicKey, type PublicKey, publicKeyBytes } from '../../../src/base/key.ts'
 import type { Secret } from '../../../src/base/secret.ts'
 import type { PeerState } from '../../../src/model/device.ts'
@@ -21,7 +21,7 @@ interface Side {
   ended: boolean
 }
 
-function makeSide(clock: FakeClock, firstIndex: number): Side {
+function makeSide(clock: Clock, firstIndex: number): Side {
   const privateKey = generatePrivateKey()
   const log: string[] = []
   let opened: FakeEngine | undefined
@@ -42,10 +42,13 @@ function makeSide(clock: FakeClock, firstIndex: number): Side {
 }
 
 /** Two devices that know each other, up, messages of each arriving at the other at once. */
-async function makePair(presharedKeys: [Secret | undefined, Secret | undefined] = [undefined, undefined]) {
-  const clock = new FakeClock()
-  const a = makeSide(clock, 100)
-  const b = makeSide(clock, 200)
+async function makePair(
+  presharedKeys: [Secret | undefined, Secret | undefined] = [undefined, undefined],
+  given?: Clock,
+  clock = new FakeClock(),
+) {
+  const a = makeSide(given ?? clock, 100)
+  const b = makeSide(given ?? clock, 200)
   for (const [side, other, psk, address] of [
     [a, b, presharedKeys[0], '10.0.0.2:51820'],
     [b, a, presharedKeys[1], '10.0.0.1:51820'],
@@ -389,6 +392,63 @@ test('paper 6.3: keys are wiped 540 s after the handshake', async () => {
   assert.equal(keypairsOf(a, b).length, 1)
   clock.advance(1)
   assert.equal(keypairsOf(a, b).length, 0)
+})
+
+test('device: its status counts peers, sessions and handshakes, and drops that happened', async () => {
+  const { clock, a, b } = await makePair()
+  const status = () => b.device.status()
+  assert.deepEqual(status().peers, { count: 1, withSession: 0 })
+  wanted(a, b)
+  clock.advance(0)
+  assert.deepEqual(status().peers, { count: 1, withSession: 1 })
+  a.engine.deliver = undefined
+  const [initiation = new Uint8Array()] = a.engine.sent
+  b.engine.arrive(initiation, '10.0.0.1:51820') // again: a replay
+  b.engine.arrive(initiation.map(byte => byte ^ 1).fill(1, 0, 1), '10.0.0.1:51820')
+  b.engine.arrive(new Uint8Array(64).fill(3, 0, 1), '10.0.0.1:51820')
+  clock.advance(2500)
+  assert.deepEqual(status().handshakes, { initiationsReceived: 3, initiationsAnswered: 1, cookiesReceived: 0 })
+  assert.equal(status().uptimeSeconds, 2)
+  assert.equal(status().memory.engineBytes, 4096)
+  assert.deepEqual(status().drops, { replay: 3 })
+  clock.advance(177_499)
+  assert.deepEqual(status().peers, { count: 1, withSession: 1 })
+  clock.advance(1)
+  assert.deepEqual(status().peers, { count: 1, withSession: 0 })
+})
+
+test('device: a peer at rest has no deadline but that of its old keys, and then none', async () => {
+  const clock = new FakeClock()
+  const pending = new Set<() => void>()
+  /** The clock, with what waits counted. */
+  const counted: Clock = {
+    nowMs: () => clock.nowMs(),
+    wallMs: () => clock.wallMs(),
+    after(delayMs, run) {
+      const once = () => {
+        pending.delete(once)
+        run()
+      }
+      const cancel = clock.after(delayMs, once)
+      pending.add(once)
+      return () => {
+        pending.delete(once)
+        cancel()
+      }
+    },
+  }
+  const { a, b } = await makePair([undefined, undefined], counted, clock)
+  clock.advance(20_000)
+  assert.equal(pending.size, 0, 'peers that nothing happened to')
+  wanted(a, b)
+  a.engine.say({ kind: 'active', peer: a.engine.peer(b.publicKey).id })
+  clock.advance(60_000)
+  assert.equal(pending.size, 2, 'the age of the keys of each')
+  a.engine.calls = []
+  clock.advance(470_000)
+  assert.deepEqual([pending.size, a.engine.calls], [2, []])
+  clock.advance(20_000)
+  assert.equal(pending.size, 0)
 })
 
 test('device: a deleted link ends it; closing removes the peers and closes the engine', async () => {

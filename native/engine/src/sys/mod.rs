@@ -1,11 +1,11 @@
 //! The system calls that the engine makes, each behind a safe function. All unsafe code of the crate is here.
 
-pub mod clock;
+pub mod host;
 pub mod link;
 pub mod poll;
+pub mod simd;
 pub mod socket;
 pub mod tun;
-pub mod wipe;
 
 use std::io;
 

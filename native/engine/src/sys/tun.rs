@@ -24,14 +24,56 @@ fn name_of(request: &libc::ifreq) -> String {
         .into_owned()
 }
 
-/// Makes a TUN device on an open /dev/net/tun and returns its name. EBUSY: a link of that name exists.
-pub fn create(tun: &File, name: &str) -> io::Result<String> {
+/// Makes a TUN device with virtio headers on an open /dev/net/tun and returns its name. EBUSY: a link of that name exists.
+/// `queues`: it may get more of them by `add_queue`.
+pub fn create(tun: &File, name: &str, queues: bool) -> io::Result<String> {
+    set_interface(tun, name, libc::IFF_TUN_EXCL | queue_flag(queues))
+}
+
+/// Makes an open /dev/net/tun another queue of a device that may have several.
+pub fn add_queue(tun: &File, name: &str) -> io::Result<()> {
+    set_interface(tun, name, queue_flag(true)).map(|_| ())
+}
+
+fn queue_flag(queues: bool) -> libc::c_int {
+    if queues { libc::IFF_MULTI_QUEUE } else { 0 }
+}
+
+fn set_interface(tun: &File, name: &str, flags: libc::c_int) -> io::Result<String> {
     let mut request = request(name);
-    request.ifr_ifru.ifru_flags =
-        (libc::IFF_TUN | libc::IFF_NO_PI | libc::IFF_TUN_EXCL) as libc::c_short;
+    let flags = libc::IFF_TUN | libc::IFF_NO_PI | libc::IFF_VNET_HDR | flags;
+    request.ifr_ifru.ifru_flags = flags as libc::c_short;
     // SAFETY: TUNSETIFF reads and writes one ifreq.
     check(unsafe { libc::ioctl(tun.as_raw_fd(), libc::TUNSETIFF, &raw mut request) })?;
     Ok(name_of(&request))
+}
+
+/// Offloads of a TUN towards its reader (linux/if_tun.h).
+pub const CSUM: libc::c_uint = 0x01;
+/// TCP super-packets of both families, and with ECN. Needs `CSUM`.
+pub const TSO: libc::c_uint = 0x02 | 0x04 | 0x08;
+/// UDP super-packets of both families; since Linux 6.2, and only together. Needs `CSUM`.
+pub const USO: libc::c_uint = 0x20 | 0x40;
+
+/// Says which offloads the reader can take.
+pub fn set_offloads(tun: &File, offloads: libc::c_uint) -> io::Result<()> {
+    // SAFETY: TUNSETOFFLOAD takes its argument by value.
+    check(unsafe {
+        libc::ioctl(
+            tun.as_raw_fd(),
+            libc::TUNSETOFFLOAD,
+            libc::c_ulong::from(offloads),
+        )
+    })?;
+    Ok(())
+}
+
+/// Sets the length of the virtio header.
+pub fn set_header_bytes(tun: &File, bytes: usize) -> io::Result<()> {
+    let bytes = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+    // SAFETY: TUNSETVNETHDRSZ reads one int.
+    check(unsafe { libc::ioctl(tun.as_raw_fd(), libc::TUNSETVNETHDRSZ, &raw const bytes) })?;
+    Ok(())
 }
 
 /// The name and flags of the device behind a TUN descriptor; EBADFD once it has none (any more).

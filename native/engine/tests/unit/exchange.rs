@@ -7,13 +7,15 @@ use std::sync::atomic::Ordering;
 use proptest::prelude::*;
 
 use super::*;
-use crate::counters::Word;
+use crate::arrival::Arrival;
+use crate::counters::{DROPS, Word};
+use crate::deliver::Delivery;
 use crate::events::Kind;
-use crate::gate::Reply;
-use crate::inbound::{Change, Incoming, apply, open};
 use crate::keypair::KeypairOptions;
 use crate::mac::Mac1;
+use crate::offload::Switches;
 use crate::packet::{COOKIE_REPLY_BYTES, INITIATION_BYTES, RESPONSE_BYTES};
+use crate::sys::socket::Incoming;
 
 #[path = "exchange_refusals.rs"]
 mod refusals;
@@ -30,9 +32,9 @@ struct End {
     plane: Plane,
     peer: PeerId,
     number: u8,
-    batch: Batch,
-    changes: Vec<Change>,
-    replies: Vec<Reply>,
+    wire: Wire,
+    arrival: Arrival,
+    delivery: Delivery,
 }
 
 /// An event, its peer and its payload.
@@ -40,7 +42,7 @@ type Event = (u8, u32, Vec<u8>);
 
 impl End {
     fn new(number: u8, other: u8, key: [u8; 32]) -> Self {
-        let plane = Plane::new(MTU, || {}).unwrap();
+        let plane = Plane::new(MTU, Switches::default(), || {}).unwrap();
         let peer = {
             let mut table = plane.table_mut();
             let peer = table.add_peer(key).unwrap();
@@ -51,12 +53,12 @@ impl End {
             peer
         };
         Self {
+            delivery: Delivery::new(&plane),
             plane,
             peer,
             number,
-            batch: Batch::default(),
-            changes: Vec::new(),
-            replies: Vec::new(),
+            wire: Wire::default(),
+            arrival: Arrival::new(1),
         }
     }
 
@@ -66,12 +68,13 @@ impl End {
 
     /// Puts a packet into the TUN and returns the datagrams that leave, those that waited included.
     fn send(&mut self, packet: &[u8], now_ms: u64) -> Vec<Vec<u8>> {
-        self.batch.clear();
-        self.batch.room().unwrap()[..packet.len()].copy_from_slice(packet);
-        self.batch.keep(packet.len(), MTU);
-        self.batch.route(&self.plane, now_ms);
+        self.wire.clear();
+        if let Err(reason) = self.wire.add(&Vnet::default(), packet, MTU) {
+            self.plane.drops.add(reason, 1);
+        }
+        self.wire.route(&self.plane, now_ms);
         let mut sent = self.datagrams();
-        for _ in self.batch.take_waiting() {
+        for _ in self.wire.take_waiting() {
             sent.extend(self.flush(now_ms));
         }
         sent
@@ -79,11 +82,11 @@ impl End {
 
     /// Sends what waits.
     fn flush(&mut self, now_ms: u64) -> Vec<Vec<u8>> {
-        self.batch.clear();
+        self.wire.clear();
         let table = self.plane.table();
         assert!(
             !self
-                .batch
+                .wire
                 .take_staged(table.peer(self.peer).unwrap(), &self.plane, now_ms)
         );
         drop(table);
@@ -91,38 +94,36 @@ impl End {
     }
 
     fn datagrams(&self) -> Vec<Vec<u8>> {
-        self.batch
-            .datagrams
+        self.wire
+            .messages
             .iter()
-            .map(|datagram| self.batch.bytes(datagram).to_vec())
+            .flat_map(|message| self.wire.bytes(message).chunks(message.segment_bytes))
+            .map(<[u8]>::to_vec)
             .collect()
     }
 
+    /// What comes out at the other end, or why nothing does.
     fn receive_from(
         &mut self,
         datagram: &[u8],
         from: Incoming,
         now_ms: u64,
     ) -> Result<Option<Vec<u8>>, Drop> {
-        let mut datagram = datagram.to_vec();
-        let opened = {
-            let table = self.plane.table();
-            open(
-                &mut datagram,
-                &from,
-                &table,
-                &self.plane,
-                &mut self.changes,
-                &mut self.replies,
-                now_ms,
-            )
-        };
-        let opened = opened.map(|range| range.map(|range| datagram[range].to_vec()));
-        // Without sockets what is flushed is lost, so keep it: this is what `apply` does, less the sending.
-        for change in &self.changes {
-            assert!(matches!(change, Change::Promote(_) | Change::Roam(..)));
+        let before = self.plane.drops.all();
+        self.arrival.put(datagram, from, now_ms);
+        self.arrival.open(&self.plane);
+        self.delivery.check(&mut self.arrival, &self.plane);
+        let after = self.plane.drops.all();
+        if let Some(reason) = (0..before.len()).find(|&i| after[i] > before[i]) {
+            return Err(DROPS[reason]);
         }
-        opened
+        self.delivery.coalescer.finish(self.arrival.slots());
+        let slots = self.arrival.slots();
+        let mut items = self.delivery.coalescer.items();
+        Ok(items.next().map(|item| {
+            let pieces = item.pieces.iter().map(|piece| &slots[piece.clone()]);
+            pieces.flatten().copied().collect()
+        }))
     }
 
     fn receive(&mut self, datagram: &[u8], now_ms: u64) -> Result<Option<Vec<u8>>, Drop> {
@@ -134,6 +135,14 @@ impl End {
         );
         self.apply(now_ms);
         opened
+    }
+
+    /// Makes a data message of a text that no TUN would give.
+    fn seal(&self, message: &mut [u8]) {
+        let table = self.plane.table();
+        let keys = table.peer(self.peer).unwrap().keypairs.current().unwrap();
+        let range = 0..message.len();
+        assert!(keys.seal(message, &mut [podwire_aead::Message { counter: 0, range }]));
     }
 
     /// Carries out the changes, keeping what waits where it is.
@@ -149,7 +158,7 @@ impl End {
             }
             waits
         };
-        apply(&mut self.changes, &self.plane, &mut self.batch, now_ms);
+        self.delivery.apply(&self.plane, now_ms);
         for packet in waits {
             self.plane
                 .table()
@@ -200,13 +209,14 @@ impl End {
 fn endpoint(number: u8) -> Endpoint {
     Endpoint {
         remote: SocketAddr::from(([192, 0, 2, number], 51820)),
-        local: Some(IpAddr::from([192, 0, 2, 3 - number])),
+        local: Some(IpAddr::from([192, 0, 2, 3_u8.wrapping_sub(number)])),
     }
 }
 
 fn incoming(length: usize, endpoint: Endpoint, ecn: u8) -> Incoming {
     Incoming {
         length,
+        segment_bytes: length.max(1),
         endpoint,
         ecn,
     }

@@ -44,16 +44,7 @@ fn paper_3_what_a_peer_may_not_send_is_dropped() {
     ];
     for (name, text, expected) in cases {
         let mut message = [&[0; 16][..], &text, &[0; 16]].concat();
-        assert!(
-            a.plane
-                .table()
-                .peer(a.peer)
-                .unwrap()
-                .keypairs
-                .current()
-                .unwrap()
-                .seal(&mut message)
-        );
+        a.seal(&mut message);
         assert_eq!(b.receive(&message, START_MS), expected, "{name}");
         assert_eq!(
             b.receive(&message, START_MS),
@@ -80,13 +71,13 @@ fn what_nobody_may_get_is_dropped() {
         let before = a.plane.drops.get(reason);
         assert!(a.send(&text, START_MS).is_empty(), "{name}");
         assert_eq!(a.plane.drops.get(reason), before + 1, "{name}");
-        let told = a.batch.errors.packets.drain(..).count();
+        let told = a.wire.errors.packets.drain(..).count();
         assert_eq!(told, usize::from(reason == Drop::NoPeer), "{name}");
     }
     a.plane.table_mut().peer_mut(0).unwrap().endpoint = None;
     assert!(a.send(&packet(1, 2, 20), START_MS).is_empty());
     assert_eq!(a.plane.drops.get(Drop::NoEndpoint), 1);
-    assert_eq!(a.batch.errors.packets.len(), 1);
+    assert_eq!(a.wire.errors.packets.len(), 1);
 }
 
 #[test]
@@ -268,7 +259,7 @@ proptest! {
             *first = version << 4 | *first & 15;
         }
         let mut message = [&[0; 16][..], &text, &[0; 16]].concat();
-        prop_assert!(a.plane.table().peer(a.peer).unwrap().keypairs.current().unwrap().seal(&mut message));
+        a.seal(&mut message);
         let from = incoming(message.len(), endpoint(1), ecn);
         if let Ok(Some(packet)) = b.receive_from(&message, from, START_MS) {
             prop_assert!(packet.len() >= 20 && packet.len() <= text.len());

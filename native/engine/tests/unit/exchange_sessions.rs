@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn packets_of_every_length_pass_both_ways() {
     let (mut a, mut b) = connected();
-    for length in (20..=MTU).chain([MTU + 1, 9000, 65_535]) {
+    for length in (20..=MTU).chain([MTU + 1, 9000, 65_507 - 32]) {
         let text = packet(1, 2, length);
         let sent = a.send(&text, START_MS);
         assert_eq!(sent[0].len(), 32 + padded_bytes(length, MTU), "{length}");
@@ -17,23 +17,67 @@ fn packets_of_every_length_pass_both_ways() {
 }
 
 #[test]
-fn a_batch_takes_what_fits() {
+fn a_batch_takes_what_fits_and_sends_runs_as_one() {
     let (a, _) = connected();
-    for (length, fits) in [(65_535, 3), (9000, 22), (20, BATCH)] {
-        let mut batch = Batch::default();
+    // Two packets of the longest kind fill a batch, but do not fit one message.
+    for (length, fits, messages) in [(65_000, 3, 3), (9000, 15, 3), (1420, 91, 3), (20, BATCH, 2)] {
+        let mut wire = Wire::default();
         let mut kept = 0;
-        while let Some(room) = batch.room() {
-            room[..length].copy_from_slice(&packet(1, 2, length));
-            batch.keep(length, MTU);
+        while wire.has_room() {
+            wire.add(&Vnet::default(), &packet(1, 2, length), MTU)
+                .unwrap();
             kept += 1;
         }
-        batch.route(&a.plane, START_MS);
+        wire.route(&a.plane, START_MS);
+        let datagrams: usize = wire.messages.iter().map(|message| message.datagrams).sum();
         assert_eq!(
-            (kept, batch.datagrams.len()),
-            (fits, fits),
+            (kept, datagrams, wire.messages.len()),
+            (fits, fits, messages),
             "{length} bytes"
         );
     }
+}
+
+#[test]
+fn a_message_has_datagrams_of_one_length_and_mark_to_one_place() {
+    let (a, _) = connected();
+    let marked = |ecn: u8| {
+        let mut packet = packet(1, 2, 100);
+        packet[1] = ecn;
+        packet
+    };
+    let sizes = |packets: &[Vec<u8>]| {
+        let mut wire = Wire::default();
+        for packet in packets {
+            wire.add(&Vnet::default(), packet, MTU).unwrap();
+        }
+        wire.route(&a.plane, START_MS);
+        let counts = wire.messages.iter().map(|message| message.datagrams);
+        counts.collect::<Vec<_>>()
+    };
+    let long = |count| vec![packet(1, 2, 200); count];
+    let short = vec![packet(1, 2, 100)];
+    assert_eq!(
+        sizes(&[long(2), short.clone()].concat()),
+        [3],
+        "a shorter tail"
+    );
+    assert_eq!(
+        sizes(&[long(1), short.clone(), short.clone()].concat()),
+        [2, 1],
+        "ends it"
+    );
+    assert_eq!(
+        sizes(&[short, long(2)].concat()),
+        [1, 2],
+        "a longer one begins another"
+    );
+    assert_eq!(sizes(&[marked(0), marked(2), marked(2)]), [1, 2], "ECN");
+    assert_eq!(
+        sizes(&vec![packet(1, 2, 20); 100]),
+        [64, 36],
+        "what kernels take"
+    );
 }
 
 #[test]
@@ -127,9 +171,9 @@ fn kernel_a_peer_removed_while_its_packet_is_on_its_way_leaves_nothing() {
     let sent = [0, 1].map(|_| a.send(&packet(1, 2, 20), START_MS).remove(0));
     let elsewhere = incoming(sent[0].len(), endpoint(99), 0);
     assert!(b.receive_from(&sent[0], elsewhere, START_MS).is_ok());
-    assert_eq!(b.changes.len(), 2, "it moved, and is confirmed");
+    assert_eq!(b.delivery.changes.len(), 2, "it moved, and is confirmed");
     b.plane.table_mut().remove_peer(b.peer).unwrap();
-    apply(&mut b.changes, &b.plane, &mut b.batch, START_MS);
+    b.delivery.apply(&b.plane, START_MS);
     assert_eq!(b.plane.table().sessions(), 0);
     let late = b.receive_from(&sent[1], elsewhere, START_MS);
     assert_eq!(late, Err(Drop::Index));
@@ -236,7 +280,7 @@ fn kernel_ecn_is_copied_both_ways() {
     let mut text = packet(1, 2, 20);
     text[1] = 2;
     let sent = a.send(&text, START_MS);
-    assert_eq!(a.batch.datagrams[0].ecn, 2, "carried outwards");
+    assert_eq!(a.wire.messages[0].ecn, 2, "carried outwards");
     let marked = b.receive_from(&sent[0], incoming(sent[0].len(), endpoint(1), 3), START_MS);
     assert_eq!(marked.unwrap().unwrap()[1], 3, "carried inwards");
     let sent = a.send(&packet(1, 2, 20), START_MS);

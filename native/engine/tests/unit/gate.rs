@@ -4,6 +4,7 @@ use blake2::digest::Mac;
 
 use super::*;
 use crate::mac::keyed;
+use crate::offload::Switches;
 use crate::packet::{INITIATION_BYTES, RESPONSE_BYTES, parse};
 
 const OURS: [u8; 32] = [7; 32];
@@ -16,7 +17,7 @@ struct Host {
 
 impl Host {
     fn new() -> Self {
-        let plane = Plane::new(1420, || {}).unwrap();
+        let plane = Plane::new(1420, Switches::default(), || {}).unwrap();
         plane.table_mut().mac1 = Some(Mac1::new(&OURS));
         let replies = Vec::new();
         Self { plane, replies }
@@ -38,17 +39,12 @@ impl Host {
             remote,
             local: Some(([192, 0, 2, 2]).into()),
         };
-        let from = Incoming {
-            length: message.len(),
-            endpoint,
-            ecn: 0,
-        };
         let kind = parse(message).unwrap();
         let table = self.plane.table();
         admit(
             kind,
             message,
-            &from,
+            &endpoint,
             &table,
             &self.plane,
             &mut self.replies,

@@ -1,0 +1,34 @@
+//! `--name value` pairs. A tool of three modes needs no library for it.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+/// What stands behind each `--name`.
+pub struct Arguments(HashMap<String, String>);
+
+impl Arguments {
+    /// Reads the words after the mode.
+    pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut values = HashMap::new();
+        while let Some(word) = words.next() {
+            let name = word
+                .strip_prefix("--")
+                .ok_or_else(|| format!("\"{word}\" is not an option"))?;
+            let value = words
+                .next()
+                .ok_or_else(|| format!("--{name} has no value"))?;
+            values.insert(name.to_owned(), value);
+        }
+        Ok(Self(values))
+    }
+
+    /// The value of an option that must be there.
+    pub fn get<T: FromStr>(&self, name: &str) -> Result<T, String> {
+        let text = self
+            .0
+            .get(name)
+            .ok_or_else(|| format!("--{name} is missing"))?;
+        text.parse()
+            .map_err(|_| format!("--{name} cannot be \"{text}\""))
+    }
+}

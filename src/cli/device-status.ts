@@ -1,0 +1,85 @@
+// `podwire device status [IF]`: asks the devices of this host, by their sockets, what they say of themselves; as text or JSON.
+
+import { readdirSync } from 'node:fs'
+import { PodwireError } from '../base/errors.ts'
+import { offloadNames } from '../native/engine-status.ts'
+import type { DeviceStatus } from '../wireguard/device-status.ts'
+import { requestStatus, socketDirectory } from '../wireguard/uapi-client.ts'
+
+/** Errors, with a name: ERR_PODWIRE_SOCKET, ERR_PODWIRE_NOT_PODWIRE. Without, only podwire's own devices are shown. */
+export async function showStatus(name: string | undefined, { json }: { json: boolean }): Promise<void> {
+  const devices = name === undefined ? await ownDevices() : [await requestStatus(name)]
+  if (json) console.log(JSON.stringify({ devices }, undefined, 2))
+  else console.log(devices.map(statusText).join('\n\n') || 'No podwire device runs here.')
+}
+
+/** A socket without a device behind it, or with one of another make, is no device of podwire's. */
+async function ownDevices(): Promise<DeviceStatus[]> {
+  const asked = socketNames().map(name =>
+    requestStatus(name).catch((error: unknown) => {
+      if (error instanceof PodwireError) return undefined
+      throw error
+    }),
+  )
+  return (await Promise.all(asked)).filter(status => status !== undefined)
+}
+
+function socketNames(): string[] {
+  try {
+    const files = readdirSync(socketDirectory).filter(file => file.endsWith('.sock'))
+    return files.map(file => file.slice(0, -'.sock'.length)).sort()
+  } catch {
+    return [] // no device ever ran
+  }
+}
+
+export function statusText(status: DeviceStatus): string {
+  const { memory, peers, handshakes } = status
+  const drops = Object.entries(status.drops).map(([reason, packets]) => [reason, String(packets)])
+  const offloads = offloadNames.map(name => {
+    const { state, reason } = status.offloads[name]
+    return [name, reason === undefined ? state : `${state}: ${reason}`]
+  })
+  const sections: [title: string, rows: string[][]][] = [
+    ['process', [[`${status.pid}, podwire ${status.version}, for ${duration(status.uptimeSeconds)}`]]],
+    ['link', [[`${status.up ? 'up' : 'down'}, MTU ${status.mtuBytes}, UDP port ${status.listenPort || 'none yet'}`]]],
+    ['peers', [[`${peers.count}, ${peers.withSession} with a session`]]],
+    [
+      'handshakes',
+      rowsOf({
+        'initiations received': handshakes.initiationsReceived,
+        'initiations answered': handshakes.initiationsAnswered,
+        'cookies received': handshakes.cookiesReceived,
+      }),
+    ],
+    ['packets', [[`${status.threads} ${status.threads === 1 ? 'thread' : 'threads'}, sealed by ${status.aead}`]]],
+    ['memory', [[`${megabytes(memory.residentBytes)}, of which the engine ${megabytes(memory.engineBytes)}`]]],
+    ['offloads', offloads],
+    ['dropped', drops.length === 0 ? [['nothing']] : drops],
+  ]
+  return [status.interface, ...sections.flatMap(([title, rows]) => section(title, rows))].join('\n')
+}
+
+const rowsOf = (counts: Record<string, number>) => Object.entries(counts).map(([name, count]) => [name, String(count)])
+
+/** The title beside the first row; the rows' first cells in one width. */
+function section(title: string, rows: readonly string[][]): string[] {
+  const width = Math.max(...rows.map(([name = '']) => name.length))
+  return rows.map(([name = '', value], i) => {
+    const cells = value === undefined ? name : `${name.padEnd(width)}  ${value}`
+    return `  ${(i === 0 ? title : '').padEnd(10)}  ${cells}`
+  })
+}
+
+function duration(seconds: number): string {
+  const [days, hours, minutes] = [
+    Math.floor(seconds / 86400),
+    Math.floor(seconds / 3600) % 24,
+    Math.floor(seconds / 60) % 60,
+  ]
+  if (days > 0) return `${days} d ${hours} h`
+  if (hours > 0) return `${hours} h ${minutes} min`
+  return minutes > 0 ? `${minutes} min ${seconds % 60} s` : `${seconds} s`
+}
+
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
