@@ -38,7 +38,7 @@ pub struct Delivery {
     pub coalescer: Coalescer,
     /// What the packets ask for.
     pub changes: Vec<Change>,
-    /// Cookie replies to send.
+    /// What is answered at once.
     pub replies: Vec<Reply>,
     wire: Wire,
 }
@@ -70,9 +70,9 @@ impl Delivery {
         for (kind, place, from) in std::mem::take(&mut arrival.handshakes) {
             let now_ms = arrival.now_ms;
             let message = &arrival.slots()[place];
+            let from = &from.endpoint;
             let replies = &mut self.replies;
-            let admitted = gate::admit(kind, message, &from, &table, plane, replies, now_ms);
-            if let Err(reason) = admitted {
+            if let Err(reason) = gate::admit(kind, message, from, &table, plane, replies, now_ms) {
                 plane.drops.add(reason, 1);
             }
         }

@@ -59,7 +59,7 @@ pub struct Gate(Mutex<State>);
 pub fn admit(
     kind: Message,
     message: &[u8],
-    from: &Incoming,
+    from: &Endpoint,
     table: &Table,
     plane: &Plane,
     replies: &mut Vec<Reply>,
@@ -70,20 +70,20 @@ pub fn admit(
     let passed = match (kind, message.first_chunk()) {
         (Message::Initiation, Some(initiation)) => {
             check()?;
-            plane.events.initiation(&from.endpoint, initiation)
+            plane.events.initiation(from, initiation)
         }
         (Message::Response { receiver }, _) => {
             let Some(Session::Handshake(peer)) = table.session(receiver) else {
                 return Err(Drop::Index);
             };
             check()?;
-            plane.events.reply(*peer, &from.endpoint, message)
+            plane.events.reply(*peer, from, message)
         }
         // It answers an initiation, or a response, whose index is a keypair's by now. It has no MACs: its key is secret to
         // nobody, but it is bound to a mac1 that we sent.
         (Message::CookieReply { receiver }, _) => {
             let session = table.session(receiver).ok_or(Drop::Index)?;
-            plane.events.reply(session.peer(), &from.endpoint, message)
+            plane.events.reply(session.peer(), from, message)
         }
         _ => return Err(Drop::Type),
     };
@@ -93,7 +93,7 @@ pub fn admit(
 /// Both MACs, and the rate, of a message of type 1 or 2.
 fn check(
     message: &[u8],
-    from: &Incoming,
+    from: &Endpoint,
     mac1: Option<&Mac1>,
     plane: &Plane,
     replies: &mut Vec<Reply>,
@@ -105,13 +105,13 @@ fn check(
     if !state.is_loaded(waiting, now_ms) {
         return Ok(());
     }
-    let source = from.endpoint.remote;
+    let source = from.remote;
     let cookie = state.baker.cookie(&source, now_ms);
     if !cookie::verify_mac2(&cookie, message) {
         let nonce = state.baker.nonce();
         drop(state);
         replies.push(Reply {
-            endpoint: from.endpoint,
+            endpoint: *from,
             message: cookie::reply(&mac1.cookie_key, &cookie, &nonce, message),
         });
         return Err(Drop::Mac2);

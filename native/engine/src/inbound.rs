@@ -68,14 +68,13 @@ pub fn run(plane: &Plane, tun: &Tun, stop: &Waker, openers: usize) {
             spawn(scope, "podwire-open", open);
         }
         let delivered = give_back.clone();
-        let deliver = move || {
+        spawn(scope, "podwire-deliver", move || {
             while let Some(mut arrival) = order.next() {
                 delivery.deliver(&mut arrival, tun, plane);
                 // Nobody takes it at the end.
                 let _ = delivered.send(arrival);
             }
-        };
-        spawn(scope, "podwire-deliver", deliver);
+        });
         receive_all(plane, stop, |socket| {
             let mut arrival = free.recv().expect("this thread holds the other end, too");
             let received = arrival.receive(socket);
@@ -90,15 +89,11 @@ pub fn run(plane: &Plane, tun: &Tun, stop: &Waker, openers: usize) {
     });
 }
 
-fn spawn<'scope>(
-    scope: &'scope Scope<'scope, '_>,
-    name: &str,
-    work: impl FnOnce() + Send + 'scope,
-) {
+/// Starts a thread with a name, by which a defect in it is reported.
+fn spawn<'scope>(scope: &'scope Scope<'scope, '_>, name: &str, run: impl FnOnce() + Send + 'scope) {
     let thread = thread::Builder::new().name(name.into());
-    // Without its threads the device would look alive and carry nothing.
-    let started = thread.spawn_scoped(scope, work);
-    started.expect("the kernel gives us threads");
+    let started = thread.spawn_scoped(scope, run);
+    started.expect("the kernel starts a thread");
 }
 
 /// Waits for datagrams and lets `receive` take them from a socket, until `stop` is woken.

@@ -173,10 +173,10 @@ impl Plane {
             sockets.send(
                 &outgoing,
                 &self.offloads,
-                |_, count, failure| match failure {
+                |_, datagrams, failure| match failure {
                     Failure::Source => {}
-                    Failure::NoSocket => self.drops.add(Drop::NoSocket, count),
-                    Failure::Refused(_) => self.drops.add(Drop::Send, count),
+                    Failure::NoSocket => self.drops.add(Drop::NoSocket, datagrams),
+                    Failure::Refused(_) => self.drops.add(Drop::Send, datagrams),
                 },
             );
         }

@@ -203,9 +203,7 @@ impl Wire {
                 Ok(peer) => peer,
                 Err(reason) => {
                     plane.drops.add(reason, slots.len());
-                    if reason == Drop::NoPeer {
-                        self.refuse(slots.start, now_ms);
-                    }
+                    self.tell_unreachable(slots, now_ms);
                     continue;
                 }
             };
@@ -232,15 +230,17 @@ impl Wire {
         peer.ok_or(Drop::NoPeer)
     }
 
-    fn refuse(&mut self, slot: usize, now_ms: u64) {
-        let packet = &self.bytes[self.slots[slot].packet()];
-        self.errors.add(packet, now_ms);
+    /// Tells whoever sent these packets that nobody can get them.
+    fn tell_unreachable(&mut self, slots: Range<usize>, now_ms: u64) {
+        for slot in &self.slots[slots] {
+            self.errors.add(&self.bytes[slot.packet()], now_ms);
+        }
     }
 
     fn route_group(&mut self, peer: &Peer, slots: Range<usize>, plane: &Plane, now_ms: u64) {
         let Some(endpoint) = peer.endpoint else {
             plane.drops.add(Drop::NoEndpoint, slots.len());
-            self.refuse(slots.start, now_ms);
+            self.tell_unreachable(slots, now_ms);
             return;
         };
         // What waits goes first. Keys do not change while the caller holds the table, so a session that comes now finds

@@ -81,7 +81,7 @@ fn a_message_has_datagrams_of_one_length_and_mark_to_one_place() {
 }
 
 #[test]
-fn first_packet_asks_for_a_handshake_and_goes_out_after_it() {
+fn kernel_first_packet_asks_for_a_handshake_and_goes_out_after_it() {
     let (mut a, mut b) = ends();
     let texts: Vec<_> = (20..23).map(|length| packet(1, 2, length)).collect();
     for text in &texts {
@@ -162,6 +162,23 @@ fn kernel_packets_of_former_sessions_pass_until_they_are_replaced() {
         (a.plane.table().sessions(), b.plane.table().sessions()),
         (2, 2)
     );
+}
+
+#[test]
+fn kernel_a_peer_removed_while_its_packet_is_on_its_way_leaves_nothing() {
+    let (mut a, mut b) = ends();
+    shake(&mut a, &mut b, START_MS);
+    let sent = [0, 1].map(|_| a.send(&packet(1, 2, 20), START_MS).remove(0));
+    let elsewhere = incoming(sent[0].len(), endpoint(99), 0);
+    assert!(b.receive_from(&sent[0], elsewhere, START_MS).is_ok());
+    assert_eq!(b.delivery.changes.len(), 2, "it moved, and is confirmed");
+    b.plane.table_mut().remove_peer(b.peer).unwrap();
+    b.delivery.apply(&b.plane, START_MS);
+    assert_eq!(b.plane.table().sessions(), 0);
+    let late = b.receive_from(&sent[1], elsewhere, START_MS);
+    assert_eq!(late, Err(Drop::Index));
+    assert!(b.send(&packet(2, 1, 20), START_MS).is_empty());
+    assert_eq!(b.plane.drops.get(Drop::NoPeer), 1);
 }
 
 #[test]

@@ -39,18 +39,12 @@ impl Host {
             remote,
             local: Some(([192, 0, 2, 2]).into()),
         };
-        let from = Incoming {
-            length: message.len(),
-            segment_bytes: message.len(),
-            endpoint,
-            ecn: 0,
-        };
         let kind = parse(message).unwrap();
         let table = self.plane.table();
         admit(
             kind,
             message,
-            &from,
+            &endpoint,
             &table,
             &self.plane,
             &mut self.replies,
