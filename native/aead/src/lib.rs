@@ -54,11 +54,12 @@ impl Key {
         }
     }
 
-    /// Encrypts the text of each message in place and writes the tag after it. The ranges ascend and do not overlap.
+    /// Encrypts the text of each message in place and writes the tag after it.
     ///
     /// # Panics
-    /// If a range exceeds the buffer or has no room for a tag. It may, if the ranges do not ascend.
+    /// If a range exceeds the buffer, begins before the end of the one before it, or has no room for a tag.
     pub fn seal(&self, buffer: &mut [u8], messages: &[Message]) {
+        check(buffer, messages);
         for chunk in messages.chunks(LANES) {
             match &self.avx512 {
                 Some(key) if avx512::is_worth_it(chunk) => key.seal(buffer, chunk),
@@ -73,11 +74,12 @@ impl Key {
     }
 
     /// Decrypts the text of each message in place. `right` comes to say of each whether its tag is right; the text of one
-    /// with a wrong tag is of no use. One too short for a tag is wrong. The ranges ascend and do not overlap.
+    /// with a wrong tag is of no use. One too short for a tag is wrong.
     ///
     /// # Panics
-    /// If a range exceeds the buffer. It may, if the ranges do not ascend.
+    /// If a range exceeds the buffer or begins before the end of the one before it.
     pub fn open(&self, buffer: &mut [u8], messages: &[Message], right: &mut Vec<bool>) {
+        check(buffer, messages);
         right.clear();
         for chunk in messages.chunks(LANES) {
             match &self.avx512 {
@@ -90,6 +92,17 @@ impl Key {
                 })),
             }
         }
+    }
+}
+
+fn check(buffer: &[u8], messages: &[Message]) {
+    let mut passed = 0;
+    for Range { start, end } in messages.iter().map(|message| &message.range) {
+        assert!(
+            passed <= *start && start <= end && *end <= buffer.len(),
+            "messages lie in the buffer, one after the other"
+        );
+        passed = *end;
     }
 }
 

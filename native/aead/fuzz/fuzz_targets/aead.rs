@@ -8,13 +8,20 @@ use podwire_aead::{Key, Message, TAG_BYTES};
 const MOST_MESSAGES: usize = 70;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some((key, rest)) = bytes.split_first_chunk::<32>() else { return };
-    let Some((flip, rest)) = rest.split_first_chunk::<4>() else { return };
+    let Some((key, rest)) = bytes.split_first_chunk::<32>() else {
+        return;
+    };
+    let Some((flip, rest)) = rest.split_first_chunk::<4>() else {
+        return;
+    };
     let (mut messages, mut end) = (Vec::new(), 0);
     for &[low, high, a, b, c, d] in rest.as_chunks::<6>().0.iter().take(MOST_MESSAGES) {
         let start = end + usize::from(low % 32);
         end = start + TAG_BYTES + usize::from(u16::from_le_bytes([low, high]) % 4096);
-        messages.push(Message { counter: u64::from_le_bytes([a, b, b, b, c, c, c, d]), range: start..end });
+        messages.push(Message {
+            counter: u64::from_le_bytes([a, b, b, b, c, c, c, d]),
+            range: start..end,
+        });
     }
     let text: Vec<u8> = bytes.iter().copied().cycle().take(end).collect();
     let keys = [Key::new(key), Key::portable(key)];

@@ -14,6 +14,7 @@ pub struct Chunk<'a> {
 }
 
 impl<'a> Chunk<'a> {
+    /// Messages that lie in the buffer, one after the other, each with room for a tag.
     pub fn new(buffer: &'a mut [u8], messages: &[Message]) -> Self {
         let mut chunk = Self {
             length: messages.len(),
@@ -21,12 +22,8 @@ impl<'a> Chunk<'a> {
         };
         let (mut rest, mut passed) = (buffer, 0);
         for (lane, message) in messages.iter().enumerate() {
-            let skipped = message
-                .range
-                .start
-                .checked_sub(passed)
-                .expect("ranges that ascend");
-            let (bytes, after) = rest[skipped..].split_at_mut(message.range.len());
+            let (bytes, after) =
+                rest[message.range.start - passed..].split_at_mut(message.range.len());
             let (text, tag) = bytes
                 .split_last_chunk_mut::<TAG_BYTES>()
                 .expect("room for a tag");

@@ -5,7 +5,7 @@
 //! 2^46 and 2^43. Twenty times an upper limb is below 2^49. So each factor has the 52 bits that IFMA takes, a product's
 //! bits above its low 52 are below 2^43, and of two products, which is six terms a limb, low sums are below 2^55, high
 //! ones below 2^46; moved up by eight and added, below 2^56. What passes 2^130 comes from factors without the twenty, of
-//! 2^90 at most: six times 2^38, moved up by ten, times five, is below 2^54, and carries less than 2^11 into the middle.
+//! 2^91 at most: six times 2^39, moved up by ten, times five, is below 2^54, and carries less than 2^11 into the middle.
 
 use std::arch::x86_64::*;
 

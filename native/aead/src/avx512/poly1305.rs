@@ -92,19 +92,14 @@ impl OneTimeKeys {
     fn finish(&self, sums: Sums) -> [u128; LANES] {
         let [mut h0, mut h1, mut h2] = sums;
         let (ones44, ones42) = (ones(44), ones(42));
-        let zero = _mm512_setzero_si512();
-        let mut carry = zero;
-        // If the second round still carries from the top, next to nothing is left below: the first limb has room for it.
-        for _ in 0..2 {
-            h0 = _mm512_add_epi64(h0, five_times(carry));
-            h1 = _mm512_add_epi64(h1, _mm512_srli_epi64::<44>(h0));
-            h0 = _mm512_and_si512(h0, ones44);
-            h2 = _mm512_add_epi64(h2, _mm512_srli_epi64::<44>(h1));
-            h1 = _mm512_and_si512(h1, ones44);
-            carry = _mm512_srli_epi64::<42>(h2);
-            h2 = _mm512_and_si512(h2, ones42);
-        }
-        h0 = _mm512_add_epi64(h0, five_times(carry));
+        // From the middle limb to the top, round to the bottom and to the middle, which has room: if something passed
+        // 2^130, the middle is below 2^11.
+        h2 = _mm512_add_epi64(h2, _mm512_srli_epi64::<44>(h1));
+        h1 = _mm512_and_si512(h1, ones44);
+        h0 = _mm512_add_epi64(h0, five_times(_mm512_srli_epi64::<42>(h2)));
+        h2 = _mm512_and_si512(h2, ones42);
+        h1 = _mm512_add_epi64(h1, _mm512_srli_epi64::<44>(h0));
+        h0 = _mm512_and_si512(h0, ones44);
         // Less 2^130 - 5, where that is not below zero.
         let g0 = _mm512_add_epi64(h0, _mm512_set1_epi64(5));
         let g1 = _mm512_add_epi64(h1, _mm512_srli_epi64::<44>(g0));

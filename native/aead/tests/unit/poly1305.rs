@@ -102,6 +102,30 @@ fn edgy() -> impl Strategy<Value = u128> {
     ]
 }
 
+#[test]
+fn sums_at_the_edges_of_their_limbs_are_reduced() {
+    if !crate::avx512::is_supported() {
+        return;
+    }
+    let bottoms = [0, 4, (1 << 44) - 6, (1 << 44) - 5, (1 << 44) - 1];
+    let middles = [0, (1 << 44) - 1, 1 << 44, (1 << 44) + (1 << 11) - 1];
+    let tops = [0, (1 << 42) - 1];
+    for [h0, h1, h2] in bottoms.iter().flat_map(|h0| {
+        middles
+            .iter()
+            .flat_map(move |h1| tops.map(|h2| [*h0, *h1, h2]))
+    }) {
+        let expected = added(added((h0, 0), (h1 << 44, 0)), (h2 << 88, h2 >> 40)).0;
+        // SAFETY: the machine is supported.
+        let tags = unsafe {
+            let zeros = [from_words(&[0; LANES]); 4];
+            OneTimeKeys::new(zeros)
+                .finish([h0, h1, h2].map(|limb| from_words(&[limb as u64; LANES])))
+        };
+        assert_eq!(tags, [expected; LANES], "{h0:x} {h1:x} {h2:x}");
+    }
+}
+
 proptest! {
     #[test]
     fn lanes_of_any_lengths_give_what_plain_arithmetic_gives(
