@@ -76,7 +76,9 @@ export async function benchDevice(options: DeviceBenchOptions): Promise<void> {
   if (own.length > 0) addFigure(samples, ours, 'engineMemory', Math.max(...engineBytes) / 1e6)
   const result = resultOf(bench, versions, statuses[0])
   console.log(formatReport(result))
-  if (only === undefined) writeResult(result, quick ? `${root}bench/results/quick` : `${root}bench/results`)
+  // What is committed is a whole run; a shorter one goes beside it.
+  const whole = !quick && options.rounds === undefined && options.seconds === undefined
+  if (only === undefined) writeResult(result, whole ? `${root}bench/results` : `${root}bench/results/quick`)
 }
 
 function writeResult(result: Result, folder: string): void {

@@ -17,14 +17,14 @@ export function drawPictures(result: Result): Record<string, string> {
       title: 'Throughput through a pair of userspace devices',
       subtitle: 'longer is better',
       columns: 2,
-      panels: barPanels(result, ['tcp1', 'tcp4', 'tcpBoth', 'udp1372', 'udp64', 'handshakesPerCpu']),
+      panels: barPanels(result, ['tcp1', 'tcp4', 'tcpBoth', 'attackedTcp1', 'udp1372', 'udp64']),
       footer,
     }),
     'device-cost': picture({
       title: 'What it costs',
       subtitle: 'shorter is better',
       columns: 2,
-      panels: barPanels(result, ['cpu', 'memory', 'loading']),
+      panels: barPanels(result, ['cpu', 'memory']),
       footer,
     }),
     'device-latency': picture({
@@ -52,8 +52,7 @@ function barPanels(result: Result, keys: readonly FigureKey[]): Panel[] {
     const given = result.figures[key]
     if (given === undefined) return []
     const figure = figureOf(key)
-    const label = (value: number) =>
-      `${formatValue(figure, value)} ${figure.unit === 'packets/s' ? '' : figure.unit}`.trim()
+    const label = (value: number) => formatValue(figure, value)
     // The bare link would dwarf the rest.
     const named = result.subjects.filter(({ name }) => name !== bareLink && given.medians[name] !== undefined)
     const plain = given.medians[bareLink]
@@ -63,7 +62,7 @@ function barPanels(result: Result, keys: readonly FigureKey[]): Panel[] {
       ...(plain === undefined ? [] : [`bare link ${label(plain)}`]),
     ]
     return bars({
-      title: figure.title,
+      title: figure.title.replace(', after the above', ''),
       note: notes.filter(note => note !== '').join('  ·  '),
       bars: named.map(({ name }) => {
         const value = given.medians[name] ?? 0

@@ -29,7 +29,8 @@ export function text(x: number, y: number, content: string, style: TextStyle = {
 }
 
 export function rect(x: number, y: number, width: number, height: number, fill: string): string {
-  return `<rect x="${number(x)}" y="${number(y)}" width="${number(width)}" height="${number(height)}" rx="3" fill="${fill}"/>`
+  const radius = Math.min(3, width / 2)
+  return `<rect x="${number(x)}" y="${number(y)}" width="${number(width)}" height="${number(height)}" rx="${number(radius)}" fill="${fill}"/>`
 }
 
 export function line(from: readonly [number, number], to: readonly [number, number], stroke: string): string {
