@@ -23,7 +23,7 @@ const FEW_MESSAGES: usize = 8;
 /// Messages of this mean length and less are short.
 const SHORT_BYTES: usize = 4096;
 
-/// Data datagrams of one session, from one place, one after the other.
+/// Data datagrams of one session, from one range, one after the other.
 pub struct Run {
     /// The keys, as they were found.
     pub keys: Arc<Keypair>,
@@ -122,11 +122,11 @@ impl Arrival {
         let table = plane.table();
         let incoming = mem::take(&mut self.receiver.incoming);
         for (i, message) in incoming.iter().enumerate() {
-            let slot = i * SLOT_BYTES;
+            let base = i * SLOT_BYTES;
             for start in (0..message.length.max(1)).step_by(message.segment_bytes) {
                 let end = message.length.min(start + message.segment_bytes);
-                let place = slot + start..slot + end;
-                match parse(&self.receiver.slots()[place.clone()]) {
+                let range = base + start..base + end;
+                match parse(&self.receiver.slots()[range.clone()]) {
                     Ok(Message::Data { receiver, counter }) => {
                         let keys = match self.runs.last() {
                             Some(run) if run.keys.local_index == receiver => Ok(&run.keys),
@@ -138,13 +138,13 @@ impl Arrival {
                         match keys {
                             Ok(keys) if keys.is_alive(self.now_ms) => {
                                 let keys = Arc::clone(keys);
-                                self.add(keys, counter, place, message);
+                                self.add(keys, counter, range, message);
                             }
                             Ok(_) => plane.drops.add(Drop::Expired, 1),
                             Err(reason) => plane.drops.add(reason, 1),
                         }
                     }
-                    Ok(handshake) => self.handshakes.push((handshake, place, *message)),
+                    Ok(handshake) => self.handshakes.push((handshake, range, *message)),
                     Err(reason) => plane.drops.add(reason, 1),
                 }
             }
@@ -152,11 +152,11 @@ impl Arrival {
         self.receiver.incoming = incoming;
     }
 
-    fn add(&mut self, keys: Arc<Keypair>, counter: u64, place: Range<usize>, message: &Incoming) {
+    fn add(&mut self, keys: Arc<Keypair>, counter: u64, range: Range<usize>, message: &Incoming) {
         let number = self.pieces.len();
         self.pieces.push(aead::Message {
             counter,
-            range: place.start + HEADER_BYTES..place.end,
+            range: range.start + HEADER_BYTES..range.end,
         });
         if let Some(run) = self.runs.last_mut()
             && Arc::ptr_eq(&run.keys, &keys)

@@ -17,7 +17,6 @@ use crate::mac::Mac1;
 use crate::packet::{COOKIE_REPLY_BYTES, Message};
 use crate::plane::Plane;
 use crate::rate_limit::RateLimit;
-use crate::sys::socket::Incoming;
 use crate::table::{Session, Table};
 
 /// So many initiations that wait are a load: an eighth of what may wait.

@@ -54,6 +54,7 @@ impl State {
 
 /// What the operator wants; all is on unless said.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::struct_excessive_bools)] // five switches
 pub struct Switches {
     /// TCP super-packets from the TUN.
     pub tso: bool,

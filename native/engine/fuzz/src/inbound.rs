@@ -44,7 +44,7 @@ pub fn run(bytes: &[u8]) {
     for (to, from) in known.iter_mut().skip(4).zip(index.to_le_bytes()) {
         *to = from;
     }
-    let mut sealed = || {
+    let sealed = || {
         let mut message = [&[0; 16], rest, &[0; 16]].concat();
         let range = 0..message.len();
         assert!(theirs.seal(&mut message, &mut [Message { counter: 0, range }]));
@@ -74,7 +74,7 @@ pub fn run(bytes: &[u8]) {
         delivery.coalescer.finish(arrival.slots());
         for item in delivery.coalescer.items() {
             for piece in item.pieces {
-                assert!(piece.len() > 0 && piece.end <= message.len() - 16);
+                assert!(!piece.is_empty() && piece.end <= message.len() - 16);
             }
         }
         delivery.apply(&plane, now_ms);

@@ -48,7 +48,7 @@ fn set_interface(tun: &File, name: &str, flags: libc::c_int) -> io::Result<Strin
     Ok(name_of(&request))
 }
 
-/// Offloads of a TUN towards its reader (linux/if_tun.h).
+/// Offloads of a TUN towards its reader (`linux/if_tun.h`).
 pub const CSUM: libc::c_uint = 0x01;
 /// TCP super-packets of both families, and with ECN. Needs `CSUM`.
 pub const TSO: libc::c_uint = 0x02 | 0x04 | 0x08;
