@@ -5,6 +5,7 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import type { DeviceStatus } from '../src/wireguard/device-status.ts'
 import { requestStatus } from '../src/wireguard/uapi-client.ts'
 import { ours, reference } from './device/conditions.ts'
 import { startBenchLab } from './device/lab.ts'
@@ -57,6 +58,7 @@ export async function benchDevice(options: DeviceBenchOptions): Promise<void> {
   const subjects = [bare, ...(await Promise.all(programs.map((program, i) => startSubject(lab, program, i + 1))))]
   const samples = emptySamples()
   const bench: Bench = { lab, samples, sendFlow: startTraffic(lab), settings: { rounds, seconds, quick } }
+  let status: DeviceStatus | undefined
   for (const [half, measures] of halves.entries()) {
     const taking = subjects.filter(({ name }) => half === 0 || name === ours || name === reference)
     const measured = Object.entries(measures).filter(([part]) => chosen.includes(part))
@@ -68,13 +70,14 @@ export async function benchDevice(options: DeviceBenchOptions): Promise<void> {
     }
     if (half === 0) {
       for (const subject of subjects.slice(1)) addFigure(samples, subject.name, 'memory', peakMemoryMb(subject))
+      const own = subjects.find(({ name }) => name === ours)?.devices ?? []
+      const statuses = await Promise.all(own.map(device => requestStatus(socketOf(device))))
+      const engineBytes = statuses.map(({ memory }) => memory.engineBytes)
+      if (own.length > 0) addFigure(samples, ours, 'engineMemory', Math.max(...engineBytes) / 1e6)
+      status = statuses[0]
     }
   }
-  const own = subjects.find(({ name }) => name === ours)?.devices ?? []
-  const statuses = await Promise.all(own.map(device => requestStatus(socketOf(device))))
-  const engineBytes = statuses.map(({ memory }) => memory.engineBytes)
-  if (own.length > 0) addFigure(samples, ours, 'engineMemory', Math.max(...engineBytes) / 1e6)
-  const result = resultOf(bench, versions, statuses[0])
+  const result = resultOf(bench, versions, status)
   console.log(formatReport(result))
   // What is committed is a whole run; a shorter one goes beside it.
   const whole = !quick && options.rounds === undefined && options.seconds === undefined
