@@ -9,8 +9,9 @@ use crate::error::Result;
 use crate::events::Events;
 use crate::gate::{Gate, Reply};
 use crate::offload::{Offloads, Switches};
+use crate::packet::COOKIE_REPLY_BYTES;
 use crate::peer::PeerId;
-use crate::sys::socket::{Outgoing, SEND_MESSAGES};
+use crate::sys::socket::{MAX_SEGMENTS, Outgoing, SEND_MESSAGES};
 use crate::table::Table;
 use crate::udp::{Failure, SocketSlot};
 use crate::wire::Wire;
@@ -161,24 +162,29 @@ impl Plane {
             return;
         }
         if let Some(sockets) = self.sockets.get().as_ref() {
-            let outgoing: Vec<_> = replies
-                .iter()
-                .map(|reply| Outgoing {
-                    bytes: &reply.message,
-                    segment_bytes: reply.message.len(),
-                    endpoint: reply.endpoint,
+            let bytes: Vec<u8> = replies.iter().flat_map(|reply| reply.message).collect();
+            let mut rest = &bytes[..];
+            // A flood from one source costs one message, not one for each reply.
+            let runs = replies.chunk_by(|one, next| one.endpoint == next.endpoint);
+            let runs = runs.flat_map(|run| run.chunks(MAX_SEGMENTS)).map(|run| {
+                let (bytes, others) = rest.split_at(run.len() * COOKIE_REPLY_BYTES);
+                rest = others;
+                Outgoing {
+                    bytes,
+                    segment_bytes: COOKIE_REPLY_BYTES,
+                    endpoint: run[0].endpoint,
                     ecn: 0,
-                })
-                .collect();
-            sockets.send(
-                &outgoing,
-                &self.offloads,
-                |_, datagrams, failure| match failure {
-                    Failure::Source => {}
-                    Failure::NoSocket => self.drops.add(Drop::NoSocket, datagrams),
-                    Failure::Refused(_) => self.drops.add(Drop::Send, datagrams),
-                },
-            );
+                }
+            });
+            let outgoing: Vec<_> = runs.collect();
+            sockets.send(&outgoing, &self.offloads, |_, datagrams, failure| {
+                let reason = match failure {
+                    Failure::Source => return,
+                    Failure::NoSocket => Drop::NoSocket,
+                    Failure::Refused(_) => Drop::Send,
+                };
+                self.drops.add(reason, datagrams);
+            });
         }
         replies.clear();
     }
