@@ -36,6 +36,9 @@ Environment:
   WG_TUN_NAME_FILE=FILE                 write the interface's name there
   ${optionsVariable}='--no-gso …'   options from --no-tso to --threads, for callers that pass none
 
+As podwire-device, or through a link named wireguard-go, it is one word, which is what wg-quick takes:
+  WG_QUICK_USERSPACE_IMPLEMENTATION=podwire-device wg-quick up wg0
+
 It ends on SIGTERM and SIGINT, when the interface is deleted, and when /var/run/wireguard/IF.sock is removed.
 
 Examples:
