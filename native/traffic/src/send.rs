@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Failure};
 use crate::pace::paced;
 use crate::sys;
 
@@ -10,13 +10,13 @@ use crate::sys;
 pub const HEADER_BYTES: usize = 12;
 
 /// Sends and prints `{"flow", "sent", "seconds"}`.
-pub fn run(arguments: &Arguments) -> Result<(), String> {
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let to: SocketAddr = arguments.get("to")?;
     let size: usize = arguments.get("size")?;
     if !(HEADER_BYTES..=65_507).contains(&size) {
-        return Err(format!("--size is {HEADER_BYTES} to 65507"));
+        return Err(Failure::Usage(format!("--size is {HEADER_BYTES} to 65507")));
     }
-    let socket = sys::connected(to).map_err(|error| format!("{to}: {error}"))?;
+    let socket = sys::connected(to).map_err(|error| Failure::System(format!("{to}: {error}")))?;
     let mut datagrams = vec![vec![0; size]; sys::BATCH];
     let flow = std::process::id();
     let mut number = 0_u64;
@@ -29,7 +29,7 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
         number += sent as u64;
         Ok(sent)
     });
-    let sent = sent.map_err(|error| format!("sending to {to}: {error}"))?;
+    let sent = sent.map_err(|error| Failure::System(format!("sending to {to}: {error}")))?;
     sent.print(&format!(r#""flow":{flow},"#));
     Ok(())
 }
