@@ -8,7 +8,7 @@ import { senderCommand, trafficProgram } from '../device/traffic.ts'
 import type { PingCount, TcpCount, UdpCount } from './result.ts'
 
 export const tcpStreams = 2
-export const udpPerSecond = 5_000
+export const udpPerSecond = 3_000
 export const udpSizes: readonly number[] = [64, 1_392, 200, 700, 12, 1_392, 1_000, 1_391]
 const pingSeconds = 0.1
 /** Of one run of a tool. A change of source falls into the middle of each. */
@@ -17,11 +17,17 @@ const pieceSeconds = { tcp: 60, udp: 30, ping: 30 }
 const graceMs = 20_000
 
 export interface Span {
+  /** When memory may grow no more. */
+  readonly warmMs: number
   readonly endMs: number
 }
 
 /** Runs pieces of at most so many seconds, to the end. */
-async function inPieces({ endMs }: Span, seconds: number, run: (seconds: number) => Promise<void>): Promise<void> {
+async function inPieces(
+  { endMs }: Pick<Span, 'endMs'>,
+  seconds: number,
+  run: (seconds: number) => Promise<void>,
+): Promise<void> {
   for (;;) {
     const left = Math.floor((endMs - Date.now()) / 1000)
     if (left < 1) return
