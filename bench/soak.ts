@@ -40,13 +40,12 @@ export async function benchSoak({ minutes = wholeMinutes }: SoakOptions): Promis
   const c = await joinThird(lab, wireguardGo.command, b)
 
   const ticksBefore = machineTicks()
-  const warmUpMinutes = Math.min(10, minutes / 6)
-  const startMs = Date.now()
-  const span: Span = { warmMs: startMs + warmUpMinutes * 60_000, endMs: startMs + minutes * 60_000 }
+  const span: Span = { endMs: Date.now() + minutes * 60_000 }
   const counts = await runAll(lab, span, { a, b, thirdKey: c, target })
   const ticks = machineTicks()
   const busy = 1 - (ticks.idle - ticksBefore.idle) / (ticks.all - ticksBefore.all)
 
+  const warmUpMinutes = Math.min(10, minutes / 6)
   const result: SoakResult = {
     conditions: {
       date: new Date().toISOString().slice(0, 10),

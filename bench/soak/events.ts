@@ -12,7 +12,8 @@ import type { Span } from './traffic.ts'
 const roamSeconds = 30
 /** Not with a piece of traffic's beginning. */
 const firstRoamSeconds = 15
-const churn = { peers: 200, aTurn: 5, warmUpTurns: 12_000 } as const
+/** Ten times a second: Node.js's heap is at its full size after some five thousand turns, well before memory is judged. */
+const churn = { peers: 200, aTurn: 5, everyMs: 100 } as const
 /**
  * a's addresses in turn. Their prefixes differ, so that taking one away leaves the route by the other alone: only the device
  * is asked to move, not every socket of the host.
@@ -20,11 +21,7 @@ const churn = { peers: 200, aTurn: 5, warmUpTurns: 12_000 } as const
 const addresses = [`${outer.a}/24`, '192.0.2.11/25'] as const
 
 /** Runs something `everyMs` until the end. */
-export async function every(
-  { endMs }: Pick<Span, 'endMs'>,
-  everyMs: number,
-  run: (turn: number) => Promise<void>,
-): Promise<void> {
+export async function every({ endMs }: Span, everyMs: number, run: (turn: number) => Promise<void>): Promise<void> {
   const startMs = Date.now()
   for (let turn = 0; ; turn++) {
     await run(turn)
@@ -48,10 +45,7 @@ export async function roam(lab: Lab, span: Span, { link, port }: Device, events:
   })
 }
 
-/**
- * Half of the extra peers are there at a time; every second a few come and the oldest go. In the warm-up it is far more often:
- * Node.js's heap is at its full size after about so many turns, however long they take, and only then is growth a leak.
- */
+/** Half of the extra peers are there at a time; ten times a second a few come and the oldest go. */
 export async function churnPeers(
   span: Span,
   device: Pick<Device, 'pid' | 'link'>,
@@ -59,8 +53,7 @@ export async function churnPeers(
 ): Promise<void> {
   const keys = Array.from({ length: churn.peers }, () => publicKeyOf(generatePrivateKey()))
   const there: number[] = []
-  let turn = 0
-  const change = async () => {
+  await every(span, churn.everyMs, async turn => {
     const added = Array.from({ length: churn.aTurn }, (_, i) => (turn * churn.aTurn + i) % churn.peers)
     there.push(...added)
     const removed = there.length > churn.peers / 2 ? there.splice(0, churn.aTurn) : []
@@ -71,10 +64,7 @@ export async function churnPeers(
     await setUapi(device, lines.join(''))
     events.peersAdded += added.length
     events.peersRemoved += removed.length
-    turn += 1
-  }
-  await every({ endMs: span.warmMs }, (span.warmMs - Date.now()) / churn.warmUpTurns, change)
-  await every(span, 1_000, change)
+  })
 }
 
 export function hexOf(key: PublicKey | undefined): string {

@@ -17,17 +17,11 @@ const pieceSeconds = { tcp: 60, udp: 30, ping: 30 }
 const graceMs = 20_000
 
 export interface Span {
-  /** When memory may grow no more. */
-  readonly warmMs: number
   readonly endMs: number
 }
 
 /** Runs pieces of at most so many seconds, to the end. */
-async function inPieces(
-  { endMs }: Pick<Span, 'endMs'>,
-  seconds: number,
-  run: (seconds: number) => Promise<void>,
-): Promise<void> {
+async function inPieces({ endMs }: Span, seconds: number, run: (seconds: number) => Promise<void>): Promise<void> {
   for (;;) {
     const left = Math.floor((endMs - Date.now()) / 1000)
     if (left < 1) return
