@@ -23,7 +23,8 @@ Usage:
 
 receive  counts what `send` sends, until it is killed; prints a line of JSON for each flow
          that has ended: flow, received, distinct (no duplicates), reordered, bytes
-send     sends datagrams of so many bytes, 12 to 65507; prints flow, sent, seconds
+send     sends datagrams of so many bytes, 12 to 65507; of several lengths, separated by
+         commas, each in turn; prints flow, sent, seconds
 flood    sends what must be refused; prints sent, seconds
 
 Options:
