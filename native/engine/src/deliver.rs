@@ -137,7 +137,9 @@ impl Delivery {
         if !is_authentic {
             return;
         }
-        if peer.endpoint != Some(from) {
+        // The newest packet says where the peer is, also when one before it in this batch came from elsewhere.
+        let moves = |change: &Change| matches!(change, Change::Roam(..));
+        if peer.endpoint != Some(from) || self.changes.iter().any(moves) {
             self.changes.push(Change::Roam(index, from));
         }
         if keys.confirm() {
