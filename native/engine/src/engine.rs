@@ -157,6 +157,7 @@ impl Engine {
         let sockets = Sockets::open(port, self.mark, &self.plane.offloads)?;
         let port = sockets.port;
         self.plane.sockets.replace(Some(sockets));
+        self.plane.table_mut().forget_sources();
         Ok(port)
     }
 
@@ -165,12 +166,14 @@ impl Engine {
         self.plane.sockets.replace(None);
     }
 
-    /// Marks what the sockets send.
+    /// Marks what the sockets send. Packets may take another way from now on, for which the sources of the former one are
+    /// not the right ones.
     pub fn set_fwmark(&mut self, mark: u32) -> Result<()> {
         if let Some(sockets) = self.plane.sockets.get().as_ref() {
             sockets.set_mark(mark)?;
         }
         self.mark = mark;
+        self.plane.table_mut().forget_sources();
         Ok(())
     }
 
