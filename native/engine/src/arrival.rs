@@ -14,8 +14,8 @@ use crate::keypair::Keypair;
 use crate::packet::{HEADER_BYTES, Message, parse};
 use crate::plane::Plane;
 use crate::sys::host::now_ms;
-pub use crate::sys::socket::Incoming;
-use crate::sys::socket::{RECEIVE_MESSAGES, Receiver, SLOT_BYTES};
+pub use crate::sys::receive::Incoming;
+use crate::sys::receive::{RECEIVE_MESSAGES, Receiver, SLOT_BYTES};
 use crate::table::{Session, Table};
 
 /// Messages to ask for, unless those that come are short: eight that are coalesced fill the processor's nearer cache.

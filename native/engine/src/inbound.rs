@@ -18,7 +18,7 @@ use crate::order::Order;
 use crate::plane::{Plane, Warning};
 use crate::sys::host::now_ms;
 use crate::sys::poll::{self, Waker};
-use crate::sys::socket::{RECEIVE_MESSAGES, SLOT_BYTES};
+use crate::sys::receive::{RECEIVE_MESSAGES, SLOT_BYTES};
 use crate::tun::Tun;
 use crate::wire::WIRE_BYTES;
 

@@ -11,7 +11,7 @@ use crate::gate::{Gate, Reply};
 use crate::offload::{Offloads, Switches};
 use crate::packet::COOKIE_REPLY_BYTES;
 use crate::peer::PeerId;
-use crate::sys::socket::{MAX_SEGMENTS, Outgoing, SEND_MESSAGES};
+use crate::sys::send::{MAX_SEGMENTS, Outgoing, SEND_MESSAGES};
 use crate::table::Table;
 use crate::udp::{Failure, SocketSlot};
 use crate::wire::Wire;

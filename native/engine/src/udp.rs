@@ -10,7 +10,8 @@ use crate::error::{Error, Result, system};
 use crate::offload::{Offload, Offloads, State};
 use crate::sys::host::release;
 use crate::sys::poll::Waker;
-use crate::sys::socket::{self, Family, Outgoing};
+use crate::sys::send::{Outgoing, send};
+use crate::sys::socket::{self, Family};
 
 /// How often to look for a port that is free in both families.
 const PORT_ATTEMPTS: usize = 32;
@@ -138,7 +139,7 @@ impl Sockets {
                 next.endpoint.remote.is_ipv4() == first.endpoint.remote.is_ipv4()
                     && (!is_segmented(next) || offloads.is_on(Offload::Gso))
             });
-            match socket::send(socket, &messages[at..at + run.count()]) {
+            match send(socket, &messages[at..at + run.count()]) {
                 Ok(sent) => at += sent,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -188,7 +189,7 @@ fn send_each(socket: &OwnedFd, message: &Outgoing, mut failed: impl FnMut(usize,
     let datagrams: Vec<_> = pieces.map(|bytes| Outgoing { bytes, ..*message }).collect();
     let mut rest = &datagrams[..];
     while let Some((first, others)) = rest.split_first() {
-        match socket::send(socket, rest) {
+        match send(socket, rest) {
             Ok(sent) => rest = &rest[sent..],
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 failed(rest.len(), Failure::Refused(error));
@@ -213,10 +214,10 @@ fn send_again(
     let mut unbound = *message;
     let has_source = unbound.endpoint.local.take().is_some();
     let error = if error.kind() == io::ErrorKind::Interrupted {
-        socket::send(socket, &[*message]).err()
+        send(socket, &[*message]).err()
     } else if has_source && is_stale_source(&error) {
         failed(Failure::Source);
-        socket::send(socket, &[unbound]).err()
+        send(socket, &[unbound]).err()
     } else {
         Some(error)
     };
