@@ -14,9 +14,9 @@ use crate::keypair::Keypair;
 use crate::packet::{HEADER_BYTES, Message, parse};
 use crate::plane::Plane;
 use crate::sys::host::now_ms;
-pub use crate::sys::socket::Incoming;
-use crate::sys::socket::{RECEIVE_MESSAGES, Receiver, SLOT_BYTES};
-use crate::table::Session;
+pub use crate::sys::receive::Incoming;
+use crate::sys::receive::{RECEIVE_MESSAGES, Receiver, SLOT_BYTES};
+use crate::table::{Session, Table};
 
 /// Messages to ask for, unless those that come are short: eight that are coalesced fill the processor's nearer cache.
 const FEW_MESSAGES: usize = 8;
@@ -128,19 +128,12 @@ impl Arrival {
                 let range = base + start..base + end;
                 match parse(&self.receiver.slots()[range.clone()]) {
                     Ok(Message::Data { receiver, counter }) => {
-                        let keys = match self.runs.last() {
-                            Some(run) if run.keys.local_index == receiver => Ok(&run.keys),
-                            _ => match table.session(receiver) {
-                                Some(Session::Keys(keys)) => Ok(keys),
-                                _ => Err(Drop::Index),
-                            },
-                        };
-                        match keys {
-                            Ok(keys) if keys.is_alive(self.now_ms) => {
-                                let keys = Arc::clone(keys);
-                                self.add(keys, counter, range, message);
+                        let range = range.start + HEADER_BYTES..range.end;
+                        match self.run(receiver, message, &table) {
+                            Ok(run) => {
+                                run.pieces.end += 1;
+                                self.pieces.push(aead::Message { counter, range });
                             }
-                            Ok(_) => plane.drops.add(Drop::Expired, 1),
                             Err(reason) => plane.drops.add(reason, 1),
                         }
                     }
@@ -152,25 +145,26 @@ impl Arrival {
         self.receiver.incoming = incoming;
     }
 
-    fn add(&mut self, keys: Arc<Keypair>, counter: u64, range: Range<usize>, message: &Incoming) {
-        let number = self.pieces.len();
-        self.pieces.push(aead::Message {
-            counter,
-            range: range.start + HEADER_BYTES..range.end,
+    /// The run that a datagram of this message belongs to: the last one, unless it begins another.
+    fn run(&mut self, receiver: u32, message: &Incoming, table: &Table) -> Result<&mut Run, Drop> {
+        let goes_on = self.runs.last().is_some_and(|run| {
+            run.keys.local_index == receiver
+                && run.from == message.endpoint
+                && run.ecn == message.ecn
         });
-        if let Some(run) = self.runs.last_mut()
-            && Arc::ptr_eq(&run.keys, &keys)
-            && run.from == message.endpoint
-            && run.ecn == message.ecn
-        {
-            run.pieces.end = number + 1;
-            return;
+        if !goes_on {
+            let keys = match table.session(receiver) {
+                Some(Session::Keys(keys)) if keys.is_alive(self.now_ms) => Arc::clone(keys),
+                Some(Session::Keys(_)) => return Err(Drop::Expired),
+                _ => return Err(Drop::Index),
+            };
+            self.runs.push(Run {
+                keys,
+                from: message.endpoint,
+                ecn: message.ecn,
+                pieces: self.pieces.len()..self.pieces.len(),
+            });
         }
-        self.runs.push(Run {
-            keys,
-            from: message.endpoint,
-            ecn: message.ecn,
-            pieces: number..number + 1,
-        });
+        self.runs.last_mut().ok_or(Drop::Index)
     }
 }

@@ -67,7 +67,8 @@ impl Delivery {
     pub fn check(&mut self, arrival: &mut Arrival, plane: &Plane) {
         self.coalescer.clear();
         let table = plane.table();
-        for (kind, place, from) in std::mem::take(&mut arrival.handshakes) {
+        let mut handshakes = std::mem::take(&mut arrival.handshakes);
+        for (kind, place, from) in handshakes.drain(..) {
             let now_ms = arrival.now_ms;
             let message = &arrival.slots()[place];
             let from = &from.endpoint;
@@ -76,6 +77,7 @@ impl Delivery {
                 plane.drops.add(reason, 1);
             }
         }
+        arrival.handshakes = handshakes;
         for number in 0..arrival.runs.len() {
             self.check_run(number, arrival, &table, plane);
         }
@@ -135,7 +137,9 @@ impl Delivery {
         if !is_authentic {
             return;
         }
-        if peer.endpoint != Some(from) {
+        // The newest packet says where the peer is, also when one before it in this batch came from elsewhere.
+        let moves = |change: &Change| matches!(change, Change::Roam(..));
+        if peer.endpoint != Some(from) || self.changes.iter().any(moves) {
             self.changes.push(Change::Roam(index, from));
         }
         if keys.confirm() {

@@ -79,6 +79,10 @@ impl Engine {
             }
             None => Tun::create(options.name, options.mtu_bytes, threads, &plane.offloads)?,
         };
+        let writer = match threads {
+            1 => None,
+            _ => Some(Arc::new(tuns[0].writer()?)),
+        };
         let mut link = Some(LinkWatch::new(&tuns[0], options.mtu_bytes)?);
         let stop = Arc::new(Waker::new().map_err(system("making an eventfd"))?);
         let mut engine = Self {
@@ -103,7 +107,8 @@ impl Engine {
             })?;
         }
         let (plane, stop) = (Arc::clone(&engine.plane), Arc::clone(&engine.stop));
-        let (tun, openers) = (Arc::clone(&tuns[0]), engine.openers);
+        let tun = writer.unwrap_or_else(|| Arc::clone(&tuns[0]));
+        let openers = engine.openers;
         engine.spawn("podwire-in".into(), move || {
             inbound::run(&plane, &tun, &stop, openers);
         })?;
@@ -157,6 +162,7 @@ impl Engine {
         let sockets = Sockets::open(port, self.mark, &self.plane.offloads)?;
         let port = sockets.port;
         self.plane.sockets.replace(Some(sockets));
+        self.plane.table_mut().forget_sources();
         Ok(port)
     }
 
@@ -165,12 +171,14 @@ impl Engine {
         self.plane.sockets.replace(None);
     }
 
-    /// Marks what the sockets send.
+    /// Marks what the sockets send. Packets may take another way from now on, for which the sources of the former one are
+    /// not the right ones.
     pub fn set_fwmark(&mut self, mark: u32) -> Result<()> {
         if let Some(sockets) = self.plane.sockets.get().as_ref() {
             sockets.set_mark(mark)?;
         }
         self.mark = mark;
+        self.plane.table_mut().forget_sources();
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 //! packet from the TUN whose source is an address of its own. So it comes from the very destination that was tried: that is
 //! no address of the host, is routed to this device (which reverse path filters ask for), and routers' addresses are not checked.
 
+use crate::checksum::{fold, sum};
 use crate::packet::{Inner, parse_inner};
 
 const ICMP: u8 = 1;
@@ -104,12 +105,8 @@ fn may_answer_v6(packet: &[u8]) -> bool {
 
 /// The Internet checksum over the parts, all of even length but the last.
 fn checksum(parts: &[&[u8]]) -> [u8; 2] {
-    let word = |pair: &[u8]| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0));
-    let mut sum: u32 = parts.iter().flat_map(|part| part.chunks(2)).map(word).sum();
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    (!(sum as u16)).to_be_bytes()
+    let partial = parts.iter().fold(0, |partial, part| sum(part, partial));
+    (!fold(partial)).to_be_bytes()
 }
 
 /// Errors a second, and how many at once: the kernel's `icmp_msgs_per_sec` and `icmp_msgs_burst`.

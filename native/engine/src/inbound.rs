@@ -18,7 +18,7 @@ use crate::order::Order;
 use crate::plane::{Plane, Warning};
 use crate::sys::host::now_ms;
 use crate::sys::poll::{self, Waker};
-use crate::sys::socket::{RECEIVE_MESSAGES, SLOT_BYTES};
+use crate::sys::receive::{RECEIVE_MESSAGES, SLOT_BYTES};
 use crate::tun::Tun;
 use crate::wire::WIRE_BYTES;
 
@@ -114,10 +114,7 @@ fn receive_all(
         ];
         let [v4, v6] = families.map(|socket| socket.map(AsFd::as_fd));
         let wakers = [stop, &plane.sockets.waker].map(|waker| Some(waker.descriptor()));
-        let Ok([stopped, exchanged, ready @ ..]) = poll::wait([wakers[0], wakers[1], v4, v6])
-        else {
-            break;
-        };
+        let [stopped, exchanged, ready @ ..] = poll::wait([wakers[0], wakers[1], v4, v6]);
         if stopped.readable {
             break;
         }

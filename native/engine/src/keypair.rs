@@ -109,7 +109,8 @@ impl Keypair {
     #[must_use]
     pub fn seal(&self, wire: &mut [u8], messages: &mut [Message]) -> bool {
         let count = messages.len() as u64;
-        // Eight threads with a batch each between the check and the addition could not bring the counter to wrap.
+        // Other threads may add between the check and the addition. That cannot bring the counter to wrap: whatever their
+        // batches, a session dies of age long before it has sent 2^60 messages.
         if self.sent.load(Ordering::Relaxed) + count > REJECT_AFTER_MESSAGES {
             return false;
         }

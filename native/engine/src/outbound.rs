@@ -25,9 +25,7 @@ pub fn run(plane: &Plane, tun: &Tun, mut link: Option<LinkWatch>, stop: &Waker) 
             link.as_ref().map(LinkWatch::descriptor),
             (!gone).then(|| tun.descriptor()),
         ];
-        let Ok([stopped, link_ready, tun_ready]) = poll::wait(descriptors) else {
-            return;
-        };
+        let [stopped, link_ready, tun_ready] = poll::wait(descriptors);
         if stopped.readable {
             return;
         }

@@ -11,7 +11,7 @@ use crate::gate::{Gate, Reply};
 use crate::offload::{Offloads, Switches};
 use crate::packet::COOKIE_REPLY_BYTES;
 use crate::peer::PeerId;
-use crate::sys::socket::{MAX_SEGMENTS, Outgoing, SEND_MESSAGES};
+use crate::sys::send::{MAX_SEGMENTS, Outgoing, SEND_MESSAGES};
 use crate::table::Table;
 use crate::udp::{Failure, SocketSlot};
 use crate::wire::Wire;
@@ -109,7 +109,8 @@ impl Plane {
         };
         let mut all = true;
         let mut stale = Vec::new();
-        for messages in wire.messages.chunks(SEND_MESSAGES) {
+        let mut chunks = wire.messages.chunks(SEND_MESSAGES);
+        while let Some(messages) = chunks.next() {
             let outgoing: [Outgoing; SEND_MESSAGES] = std::array::from_fn(|i| {
                 let message = messages.get(i).unwrap_or(&messages[0]);
                 Outgoing {
@@ -120,25 +121,35 @@ impl Plane {
                 }
             });
             let outgoing = &outgoing[..messages.len()];
-            sockets.send(
-                outgoing,
-                &self.offloads,
-                |i, datagrams, failure| match failure {
-                    Failure::NoSocket => {
-                        all = false;
-                        self.drops.add(Drop::NoSocket, datagrams);
-                    }
-                    Failure::Source => stale.push((messages[i].peer, messages[i].endpoint)),
-                    Failure::Refused(error) => {
-                        all = false;
-                        self.drops.add(Drop::Send, datagrams);
-                        let remote = messages[i].endpoint.remote;
-                        self.warn(Warning::Send, now_ms, || {
-                            format!("sending to {remote}: {error}")
-                        });
-                    }
-                },
-            );
+            let goes_on =
+                sockets.send(
+                    outgoing,
+                    &self.offloads,
+                    |i, datagrams, failure| match failure {
+                        Failure::NoSocket => {
+                            all = false;
+                            self.drops.add(Drop::NoSocket, datagrams);
+                        }
+                        Failure::Source => {
+                            let source = (messages[i].peer, messages[i].endpoint);
+                            if stale.last() != Some(&source) {
+                                stale.push(source);
+                            }
+                        }
+                        Failure::Refused(error) => {
+                            all = false;
+                            self.drops.add(Drop::Send, datagrams);
+                            let remote = messages[i].endpoint.remote;
+                            self.warn(Warning::Send, now_ms, || {
+                                format!("sending to {remote}: {error}")
+                            });
+                        }
+                    },
+                );
+            if !goes_on {
+                let left = chunks.by_ref().flatten().map(|message| message.datagrams);
+                self.drops.add(Drop::Send, left.sum());
+            }
         }
         drop(guard);
         for (id, endpoint) in stale {

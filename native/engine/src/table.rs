@@ -90,6 +90,14 @@ impl Table {
             .ok_or(UNKNOWN)
     }
 
+    /// Lets the kernel choose anew which of our addresses packets leave from, to every peer.
+    pub fn forget_sources(&mut self) {
+        let peers = self.peers.iter_mut().flatten();
+        for endpoint in peers.filter_map(|peer| peer.endpoint.as_mut()) {
+            endpoint.local = None;
+        }
+    }
+
     /// What an index of ours stands for.
     #[must_use]
     pub fn session(&self, index: u32) -> Option<&Session> {

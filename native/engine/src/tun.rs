@@ -53,15 +53,33 @@ impl Tun {
             })?;
         let mut tuns = vec![Self::ready(file, name, true, offloads)?];
         for _ in 1..queues {
-            let (file, name) = (open_device()?, tuns[0].name.clone());
-            sys::add_queue(&file, &name)
-                .map_err(system(format!("adding a queue to \"{name}\"")))?;
-            tuns.push(Self::ready(file, name, true, offloads)?);
+            tuns.push(tuns[0].add_queue()?);
         }
         tuns[0].set_mtu(mtu_bytes)?;
         // Without IPv6 there is nothing to forgo.
         let _ = LinkSocket::open().and_then(|socket| socket.forgo_link_local(tuns[0].index));
         Ok(tuns)
+    }
+
+    fn add_queue(&self) -> Result<Self> {
+        let (file, name) = (open_device()?, self.name.clone());
+        sys::add_queue(&file, &name)
+            .and_then(|()| sys::set_nonblocking(file.as_fd()))
+            .map_err(system(format!("adding a queue to \"{name}\"")))?;
+        Ok(Self {
+            file,
+            name,
+            ..*self
+        })
+    }
+
+    /// A way in for packets beside the queues. The kernel leads a flow to the queue that packets of its other direction
+    /// were last written to: were that one of them, it would soon have all the flows.
+    pub fn writer(&self) -> Result<Self> {
+        let queue = self.add_queue()?;
+        sys::detach_queue(&queue.file)
+            .map_err(system(format!("detaching a queue of \"{}\"", self.name)))?;
+        Ok(queue)
     }
 
     /// Takes a descriptor of /dev/net/tun that has a device already, in this namespace.

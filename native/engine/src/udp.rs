@@ -10,7 +10,8 @@ use crate::error::{Error, Result, system};
 use crate::offload::{Offload, Offloads, State};
 use crate::sys::host::release;
 use crate::sys::poll::Waker;
-use crate::sys::socket::{self, Family, Outgoing};
+use crate::sys::send::{Outgoing, send};
+use crate::sys::socket::{self, Family};
 
 /// How often to look for a port that is free in both families.
 const PORT_ATTEMPTS: usize = 32;
@@ -112,13 +113,14 @@ impl Sockets {
     }
 
     /// Sends messages in order. `failed` is told of each whose datagrams were not all sent, how many, and why; or that the
-    /// kernel would not use our address, and it was sent from one of the kernel's choice.
+    /// kernel would not use our address, and it was sent from one of the kernel's choice. False: the buffer stayed full for
+    /// the whole of the socket's time-out, and what follows would wait as long.
     pub fn send(
         &self,
         messages: &[Outgoing],
         offloads: &Offloads,
         mut failed: impl FnMut(usize, usize, Failure),
-    ) {
+    ) -> bool {
         let mut at = 0;
         while let Some(first) = messages.get(at) {
             let Some(socket) = self.of(&first.endpoint.remote) else {
@@ -127,7 +129,9 @@ impl Sockets {
                 continue;
             };
             if is_segmented(first) && !offloads.is_on(Offload::Gso) {
-                send_each(socket, first, |count, failure| failed(at, count, failure));
+                if !send_each(socket, first, |count, failure| failed(at, count, failure)) {
+                    return false;
+                }
                 at += 1;
                 continue;
             }
@@ -135,23 +139,25 @@ impl Sockets {
                 next.endpoint.remote.is_ipv4() == first.endpoint.remote.is_ipv4()
                     && (!is_segmented(next) || offloads.is_on(Offload::Gso))
             });
-            match socket::send(socket, &messages[at..at + run.count()]) {
+            match send(socket, &messages[at..at + run.count()]) {
                 Ok(sent) => at += sent,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The buffer stayed full for the whole of the socket's time-out: what follows would wait as long.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let left = messages[at..].iter().map(datagrams).sum();
                     failed(at, left, Failure::Refused(error));
-                    return;
+                    return false;
                 }
                 Err(error) if is_segmented(first) && is_not_segmentable(&error) => {
                     // Longer than the path's MTU (then it leaves in fragments, each datagram alone), or a source that is
                     // not ours any more, or a device that cannot do it, which alone is for good.
                     let mut all = true;
-                    send_each(socket, first, |count, failure| {
+                    let goes_on = send_each(socket, first, |count, failure| {
                         all = false;
                         failed(at, count, failure);
                     });
+                    if !goes_on {
+                        return false;
+                    }
                     if all && error.raw_os_error() == Some(libc::EIO) {
                         offloads.end(Offload::Gso, State::Failed, error.to_string());
                     }
@@ -165,6 +171,7 @@ impl Sockets {
                 }
             }
         }
+        true
     }
 }
 
@@ -176,15 +183,25 @@ fn datagrams(message: &Outgoing) -> usize {
     message.bytes.len().div_ceil(message.segment_bytes.max(1))
 }
 
-/// Sends a message's datagrams one by one.
-fn send_each(socket: &OwnedFd, message: &Outgoing, mut failed: impl FnMut(usize, Failure)) {
-    for bytes in message.bytes.chunks(message.segment_bytes) {
-        let datagram = Outgoing { bytes, ..*message };
-        match socket::send(socket, &[datagram]) {
-            Ok(_) => {}
-            Err(error) => send_again(socket, &datagram, error, |failure| failed(1, failure)),
+/// Sends a message's datagrams each for itself. False: the buffer stayed full.
+fn send_each(socket: &OwnedFd, message: &Outgoing, mut failed: impl FnMut(usize, Failure)) -> bool {
+    let pieces = message.bytes.chunks(message.segment_bytes);
+    let datagrams: Vec<_> = pieces.map(|bytes| Outgoing { bytes, ..*message }).collect();
+    let mut rest = &datagrams[..];
+    while let Some((first, others)) = rest.split_first() {
+        match send(socket, rest) {
+            Ok(sent) => rest = &rest[sent..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                failed(rest.len(), Failure::Refused(error));
+                return false;
+            }
+            Err(error) => {
+                send_again(socket, first, error, |failure| failed(1, failure));
+                rest = others;
+            }
         }
     }
+    true
 }
 
 /// Sends a message that failed once more if that may help: without our address, if that may be the trouble.
@@ -197,10 +214,10 @@ fn send_again(
     let mut unbound = *message;
     let has_source = unbound.endpoint.local.take().is_some();
     let error = if error.kind() == io::ErrorKind::Interrupted {
-        socket::send(socket, &[*message]).err()
+        send(socket, &[*message]).err()
     } else if has_source && is_stale_source(&error) {
         failed(Failure::Source);
-        socket::send(socket, &[unbound]).err()
+        send(socket, &[unbound]).err()
     } else {
         Some(error)
     };
@@ -326,3 +343,7 @@ impl SocketSlot {
         self.taken.notify_all();
     }
 }
+
+#[cfg(test)]
+#[path = "../tests/unit/udp.rs"]
+mod tests;

@@ -20,7 +20,7 @@ use crate::packet::{HEADER_BYTES, Inner, MAX_PACKET_BYTES, TAG_BYTES, padded_byt
 use crate::peer::{Peer, PeerId};
 use crate::plane::Plane;
 use crate::segment::Segments;
-use crate::sys::socket::{MAX_MESSAGE_BYTES, MAX_SEGMENTS};
+use crate::sys::send::{MAX_MESSAGE_BYTES, MAX_SEGMENTS};
 use crate::table::Table;
 use crate::vnet::Vnet;
 

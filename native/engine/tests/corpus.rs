@@ -7,16 +7,18 @@ mod fuzz;
 use std::fs;
 use std::path::Path;
 
-use fuzz::{allowed_ips, coalesce, inbound, packet, segment};
+use fuzz::{allowed_ips, coalesce, gate, icmp, inbound, packet, segment};
 use proptest::prelude::*;
 
 type Run = fn(&[u8]);
 
 #[test]
 fn corpora_are_answered() {
-    let targets: [(&str, Run); 5] = [
+    let targets: [(&str, Run); 7] = [
         ("allowed_ips", allowed_ips::run),
         ("coalesce", coalesce::run),
+        ("gate", gate::run),
+        ("icmp", icmp::run),
         ("inbound", inbound::run),
         ("packet", packet::run),
         ("segment", segment::run),

@@ -3,6 +3,8 @@
 
 pub mod allowed_ips;
 pub mod coalesce;
+pub mod gate;
+pub mod icmp;
 pub mod inbound;
 pub mod packet;
 pub mod packets;

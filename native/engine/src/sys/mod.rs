@@ -2,7 +2,10 @@
 
 pub mod host;
 pub mod link;
+mod msghdr;
 pub mod poll;
+pub mod receive;
+pub mod send;
 pub mod simd;
 pub mod socket;
 pub mod tun;

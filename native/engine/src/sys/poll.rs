@@ -15,8 +15,9 @@ pub struct Ready {
     pub broken: bool,
 }
 
-/// Waits until one of the descriptors is ready; absent ones never are.
-pub fn wait<const N: usize>(descriptors: [Option<BorrowedFd>; N]) -> io::Result<[Ready; N]> {
+/// Waits until one of the descriptors is ready; absent ones never are. A thread that cannot wait would leave a device that
+/// is half dead: that is a defect.
+pub fn wait<const N: usize>(descriptors: [Option<BorrowedFd>; N]) -> [Ready; N] {
     let mut polled = descriptors.map(|descriptor| libc::pollfd {
         fd: descriptor.map_or(-1, |descriptor| descriptor.as_raw_fd()),
         events: libc::POLLIN,
@@ -26,14 +27,14 @@ pub fn wait<const N: usize>(descriptors: [Option<BorrowedFd>; N]) -> io::Result<
         // SAFETY: the pointer and the count are those of `polled`, which lives on.
         match check(unsafe { libc::poll(polled.as_mut_ptr(), N as libc::nfds_t, -1) }) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Err(error) => panic!("waiting for packets: {error}"),
             Ok(_) => break,
         }
     }
-    Ok(polled.map(|polled| Ready {
+    polled.map(|polled| Ready {
         readable: polled.revents & (libc::POLLIN | libc::POLLERR) != 0,
         broken: polled.revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0,
-    }))
+    })
 }
 
 /// Wakes a thread from `wait`.

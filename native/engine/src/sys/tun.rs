@@ -35,6 +35,15 @@ pub fn add_queue(tun: &File, name: &str) -> io::Result<()> {
     set_interface(tun, name, queue_flag(true)).map(|_| ())
 }
 
+/// Takes a queue away from those that packets for the reader are spread over; it can still be written.
+pub fn detach_queue(tun: &File) -> io::Result<()> {
+    let mut request = request("");
+    request.ifr_ifru.ifru_flags = libc::IFF_DETACH_QUEUE as libc::c_short;
+    // SAFETY: TUNSETQUEUE reads one ifreq.
+    check(unsafe { libc::ioctl(tun.as_raw_fd(), libc::TUNSETQUEUE, &raw mut request) })?;
+    Ok(())
+}
+
 fn queue_flag(queues: bool) -> libc::c_int {
     if queues { libc::IFF_MULTI_QUEUE } else { 0 }
 }

@@ -15,7 +15,7 @@ use crate::keypair::KeypairOptions;
 use crate::mac::Mac1;
 use crate::offload::Switches;
 use crate::packet::{COOKIE_REPLY_BYTES, INITIATION_BYTES, RESPONSE_BYTES};
-use crate::sys::socket::Incoming;
+use crate::sys::receive::Incoming;
 
 #[path = "exchange_refusals.rs"]
 mod refusals;

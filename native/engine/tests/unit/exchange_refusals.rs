@@ -105,6 +105,18 @@ fn paper_2_1_only_authenticated_packets_move_a_peer() {
     assert_eq!(b.endpoint(), elsewhere, "a copy does not move it back");
 }
 
+#[test]
+fn paper_2_1_a_peer_is_where_its_newest_packet_came_from() {
+    let (mut a, mut b) = connected();
+    let sent = [0, 1].map(|_| a.send(&packet(1, 2, 20), START_MS).remove(0));
+    for (datagram, place) in sent.iter().zip([endpoint(99), endpoint(1)]) {
+        let from = incoming(datagram.len(), place, 0);
+        assert!(b.receive_from(datagram, from, START_MS).is_ok());
+    }
+    b.apply(START_MS);
+    assert_eq!(b.endpoint(), endpoint(1), "it was elsewhere for one packet");
+}
+
 /// A handshake message with a right mac1 for the key.
 fn handshake(length: usize, kind: u8, receiver: u32, key: &[u8; 32]) -> Vec<u8> {
     let mut message = vec![0; length];

@@ -1,4 +1,5 @@
 use super::*;
+use crate::endpoint::Endpoint;
 
 fn options(local_index: u32, initiator: bool) -> KeypairOptions<'static> {
     KeypairOptions {
@@ -140,4 +141,19 @@ fn counters_of_many_peers_lie_in_chunks() {
     };
     assert_eq!((first_words(0), first_words(1)), (0, 5));
     assert!(table.chunk(2).is_none());
+}
+
+#[test]
+fn kernel_forgotten_sources_leave_the_peers_where_they_are() {
+    let mut table = Table::default();
+    let [a, b] = [1, 2].map(|byte| table.add_peer([byte; 32]).unwrap());
+    let remote = ([192, 0, 2, 1], 51820).into();
+    table.peer_mut(a).unwrap().endpoint = Some(Endpoint {
+        remote,
+        local: Some([192, 0, 2, 2].into()),
+    });
+    table.forget_sources();
+    let endpoint = |id| table.peer(id).unwrap().endpoint;
+    assert_eq!(endpoint(a), Some(Endpoint::configured(remote)));
+    assert_eq!(endpoint(b), None);
 }
