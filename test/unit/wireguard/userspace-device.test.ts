@@ -417,6 +417,14 @@ test('device: its status counts peers, sessions and handshakes, and drops that h
   assert.deepEqual(status().peers, { count: 1, withSession: 0 })
 })
 
+test('device: its status counts no sessions while the link is down', async () => {
+  const { clock, a, b } = await makePair()
+  wanted(a, b)
+  clock.advance(0)
+  a.engine.say({ kind: 'linkDown' })
+  assert.deepEqual([a.device.status().up, a.device.status().peers], [false, { count: 1, withSession: 0 }])
+})
+
 test('device: a peer at rest has no deadline but that of its old keys, and then none', async () => {
   const clock = new FakeClock()
   const pending = new Set<() => void>()
