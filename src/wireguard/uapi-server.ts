@@ -83,7 +83,7 @@ export async function serveUapi(options: UapiServerOptions): Promise<UapiServer>
     connections.add(socket)
     socket.on('close', () => connections.delete(socket)).on('error', () => {}) // whoever asked went away
     serveConnection(socket, options).catch((error: unknown) => {
-      options.log('error', `UAPI: ${reasonOf(error)}`)
+      options.log('debug', `UAPI: a connection was lost: ${reasonOf(error)}`)
       socket.destroy()
     })
   })
