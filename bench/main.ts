@@ -1,15 +1,27 @@
-// `npm run bench -- device …`: benchmarks against the alternatives, side by side in one run.
+// `npm run bench -- device|soak|aead …`: benchmarks against the alternatives, side by side in one run.
 
 import { parseArgs } from 'node:util'
+import { benchAead } from './aead.ts'
 import { benchDevice, type DeviceBenchOptions, parts } from './device.ts'
+import { benchSoak, type SoakOptions } from './soak.ts'
 
 const usage = `usage: npm run bench -- device [--quick] [--only PART,…] [--rounds N] [--seconds S]
+       npm run bench -- soak [--minutes M]
+       npm run bench -- aead
 
-Userspace WireGuard devices, side by side. A whole run takes 25 minutes and is written to bench/results/.
+device  userspace WireGuard devices, side by side; a whole run takes 25 minutes and is written to bench/results/
   --quick        less of everything, in three minutes; written to bench/results/quick/
   --only PART,…  ${parts.join(', ')}; printed only
   --rounds N     how often each device is measured
-  --seconds S    how long each time`
+  --seconds S    how long each time
+soak    everything at once, for an hour or so many minutes
+aead    the cipher beside libraries`
+
+const benchmarks: Record<string, (options: DeviceBenchOptions & SoakOptions) => Promise<void>> = {
+  device: benchDevice,
+  soak: benchSoak,
+  aead: benchAead,
+}
 
 const options = {
   help: { type: 'boolean', short: 'h' },
@@ -17,23 +29,28 @@ const options = {
   only: { type: 'string' },
   rounds: { type: 'string' },
   seconds: { type: 'string' },
+  minutes: { type: 'string' },
 } as const
 
-/** What is asked for; undefined for help. Errors say what is wrong with the command line. */
-function parseCommandLine(): DeviceBenchOptions | undefined {
+/** What to run; undefined for help. Errors say what is wrong with the command line. */
+function parseCommandLine(): (() => Promise<void>) | undefined {
   const { values, positionals } = parseArgs({ allowPositionals: true, options })
-  const { help, quick, only, rounds, seconds } = values
+  const { help, quick, only, rounds, seconds, minutes } = values
   if (help) return undefined
-  if (positionals.join(' ') !== 'device') throw new Error(`there is no benchmark "${positionals.join(' ')}"`)
+  const name = positionals.join(' ')
+  const run = benchmarks[name]
+  if (run === undefined) throw new Error(`there is no benchmark "${name}"`)
   const chosen = only?.split(',')
   const unknown = chosen?.find(part => !parts.includes(part))
   if (unknown !== undefined) throw new Error(`there is no part "${unknown}"`)
-  return {
+  const asked = {
     quick,
     ...(chosen !== undefined && { only: chosen }),
     ...(rounds !== undefined && { rounds: parseCount('--rounds', rounds) }),
     ...(seconds !== undefined && { seconds: parseCount('--seconds', seconds) }),
+    ...(minutes !== undefined && { minutes: Number(minutes) }),
   }
+  return () => run(asked)
 }
 
 function parseCount(option: string, text: string): number {
@@ -41,12 +58,12 @@ function parseCount(option: string, text: string): number {
   throw new Error(`${option} is a number from 1 to 999`)
 }
 
-let asked: DeviceBenchOptions | undefined
+let run: (() => Promise<void>) | undefined
 try {
-  asked = parseCommandLine()
-  if (asked === undefined) console.log(usage)
+  run = parseCommandLine()
+  if (run === undefined) console.log(usage)
 } catch (error) {
   console.error(`bench: ${(error as Error).message}\n\n${usage}`)
   process.exitCode = 2
 }
-if (asked !== undefined) await benchDevice(asked)
+await run?.()

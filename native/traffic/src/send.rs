@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Failure};
 use crate::pace::paced;
 use crate::sys;
 
@@ -10,18 +10,23 @@ use crate::sys;
 pub const HEADER_BYTES: usize = 12;
 
 /// Sends and prints `{"flow", "sent", "seconds"}`.
-pub fn run(arguments: &Arguments) -> Result<(), String> {
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let to: SocketAddr = arguments.get("to")?;
-    let size: usize = arguments.get("size")?;
-    if !(HEADER_BYTES..=65_507).contains(&size) {
-        return Err(format!("--size is {HEADER_BYTES} to 65507"));
-    }
-    let socket = sys::connected(to).map_err(|error| format!("{to}: {error}"))?;
-    let mut datagrams = vec![vec![0; size]; sys::BATCH];
+    let sizes = arguments.get::<String>("size")?;
+    let sizes: Option<Vec<usize>> = sizes
+        .split(',')
+        .map(|size| size.parse().ok())
+        .map(|size| size.filter(|size| (HEADER_BYTES..=65_507).contains(size)))
+        .collect();
+    let sizes =
+        sizes.ok_or_else(|| Failure::Usage(format!("--size is {HEADER_BYTES} to 65507")))?;
+    let socket = sys::connected(to).map_err(|error| Failure::System(format!("{to}: {error}")))?;
+    let mut datagrams = vec![Vec::new(); sys::BATCH];
     let flow = std::process::id();
     let mut number = 0_u64;
     let sent = paced(arguments.get("rate")?, arguments.get("seconds")?, |due| {
         for (datagram, number) in datagrams.iter_mut().zip(number..).take(due) {
+            datagram.resize(sizes[number as usize % sizes.len()], 0);
             datagram[..4].copy_from_slice(&flow.to_le_bytes());
             datagram[4..HEADER_BYTES].copy_from_slice(&number.to_le_bytes());
         }
@@ -29,7 +34,7 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
         number += sent as u64;
         Ok(sent)
     });
-    let sent = sent.map_err(|error| format!("sending to {to}: {error}"))?;
+    let sent = sent.map_err(|error| Failure::System(format!("sending to {to}: {error}")))?;
     sent.print(&format!(r#""flow":{flow},"#));
     Ok(())
 }
