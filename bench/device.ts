@@ -32,24 +32,22 @@ const halves: readonly Record<string, Measure>[] = [
   { tcp: measureTcp, udp: measureUdp, latency: measureLatency },
   { handshakes: measureHandshakes, attack: measureAttack, scale: measureScale },
 ]
-const parts = halves.flatMap(half => Object.keys(half))
+/** What can be measured apart. */
+export const parts: readonly string[] = halves.flatMap(half => Object.keys(half))
 
 export interface DeviceBenchOptions {
   /** Less of everything: under three minutes. */
   readonly quick: boolean
-  /** Parts to measure, separated by commas; all if absent. */
-  readonly only?: string
+  /** Of `parts`; all if absent. */
+  readonly only?: readonly string[]
   readonly rounds?: number
   /** Of each run. */
   readonly seconds?: number
 }
 
 export async function benchDevice(options: DeviceBenchOptions): Promise<void> {
-  const { quick, only, rounds = quick ? 3 : 5, seconds = quick ? 1 : 5 } = options
-  const chosen = only?.split(',') ?? parts
-  const unknown = chosen.find(part => !parts.includes(part))
-  if (unknown !== undefined) throw new Error(`there is no part "${unknown}"; the parts are ${parts.join(', ')}`)
-  const programs = findPrograms({ quick: quick || only !== undefined })
+  const { quick, only = parts, rounds = quick ? 3 : 5, seconds = quick ? 1 : 5 } = options
+  const programs = findPrograms({ quick: quick || options.only !== undefined })
   const versions: Record<string, string> = {}
   for (const { name, version } of programs) versions[name] = await version()
 
@@ -61,7 +59,7 @@ export async function benchDevice(options: DeviceBenchOptions): Promise<void> {
   let status: DeviceStatus | undefined
   for (const [half, measures] of halves.entries()) {
     const taking = subjects.filter(({ name }) => half === 0 || name === ours || name === reference)
-    const measured = Object.entries(measures).filter(([part]) => chosen.includes(part))
+    const measured = Object.entries(measures).filter(([part]) => only.includes(part))
     for (let round = 1; round <= (half === 1 && quick ? 1 : rounds) && measured.length > 0; round++) {
       samples.heading = `${round}/${rounds}`
       for (const [, measure] of measured) {
@@ -78,10 +76,10 @@ export async function benchDevice(options: DeviceBenchOptions): Promise<void> {
     }
   }
   const result = resultOf(bench, versions, status)
-  console.log(formatReport(result))
+  console.log(formatReport(result).trimEnd())
   // What is committed is a whole run; a shorter one goes beside it.
   const whole = !quick && options.rounds === undefined && options.seconds === undefined
-  if (only === undefined) writeResult(result, whole ? `${root}bench/results` : `${root}bench/results/quick`)
+  if (options.only === undefined) writeResult(result, whole ? `${root}bench/results` : `${root}bench/results/quick`)
 }
 
 function writeResult(result: Result, folder: string): void {

@@ -1,10 +1,21 @@
-// `npm run bench -- device [--quick] [--only PART,…] [--rounds N] [--seconds S]`: benchmarks against the alternatives, side
-// by side in one run. `-- soak [--minutes M]`: an hour of everything at once. `-- aead`: the cipher beside libraries.
+// `npm run bench -- device|soak|aead …`: benchmarks against the alternatives, side by side in one run.
 
 import { parseArgs } from 'node:util'
 import { benchAead } from './aead.ts'
-import { benchDevice, type DeviceBenchOptions } from './device.ts'
+import { benchDevice, type DeviceBenchOptions, parts } from './device.ts'
 import { benchSoak, type SoakOptions } from './soak.ts'
+
+const usage = `usage: npm run bench -- device [--quick] [--only PART,…] [--rounds N] [--seconds S]
+       npm run bench -- soak [--minutes M]
+       npm run bench -- aead
+
+device  userspace WireGuard devices, side by side; a whole run takes 25 minutes and is written to bench/results/
+  --quick        less of everything, in three minutes; written to bench/results/quick/
+  --only PART,…  ${parts.join(', ')}; printed only
+  --rounds N     how often each device is measured
+  --seconds S    how long each time
+soak    everything at once, for an hour or so many minutes
+aead    the cipher beside libraries`
 
 const benchmarks: Record<string, (options: DeviceBenchOptions & SoakOptions) => Promise<void>> = {
   device: benchDevice,
@@ -12,29 +23,47 @@ const benchmarks: Record<string, (options: DeviceBenchOptions & SoakOptions) => 
   aead: benchAead,
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    quick: { type: 'boolean', default: false },
-    only: { type: 'string' },
-    rounds: { type: 'string' },
-    seconds: { type: 'string' },
-    minutes: { type: 'string' },
-  },
-})
-const { quick, only, rounds, seconds, minutes } = values
-const run = benchmarks[positionals[0] ?? '']
-if (run === undefined) {
-  console.error(
-    'usage: npm run bench -- device [--quick] [--only PART,…] [--rounds N] [--seconds S], soak [--minutes M], or aead',
-  )
-  process.exitCode = 2
-} else {
-  await run({
+const options = {
+  help: { type: 'boolean', short: 'h' },
+  quick: { type: 'boolean', default: false },
+  only: { type: 'string' },
+  rounds: { type: 'string' },
+  seconds: { type: 'string' },
+  minutes: { type: 'string' },
+} as const
+
+/** What to run; undefined for help. Errors say what is wrong with the command line. */
+function parseCommandLine(): (() => Promise<void>) | undefined {
+  const { values, positionals } = parseArgs({ allowPositionals: true, options })
+  const { help, quick, only, rounds, seconds, minutes } = values
+  if (help) return undefined
+  const name = positionals.join(' ')
+  const run = benchmarks[name]
+  if (run === undefined) throw new Error(`there is no benchmark "${name}"`)
+  const chosen = only?.split(',')
+  const unknown = chosen?.find(part => !parts.includes(part))
+  if (unknown !== undefined) throw new Error(`there is no part "${unknown}"`)
+  const asked = {
     quick,
-    ...(only !== undefined && { only }),
-    ...(rounds !== undefined && { rounds: Number(rounds) }),
-    ...(seconds !== undefined && { seconds: Number(seconds) }),
+    ...(chosen !== undefined && { only: chosen }),
+    ...(rounds !== undefined && { rounds: parseCount('--rounds', rounds) }),
+    ...(seconds !== undefined && { seconds: parseCount('--seconds', seconds) }),
     ...(minutes !== undefined && { minutes: Number(minutes) }),
-  })
+  }
+  return () => run(asked)
 }
+
+function parseCount(option: string, text: string): number {
+  if (/^[1-9]\d{0,2}$/.test(text)) return Number(text)
+  throw new Error(`${option} is a number from 1 to 999`)
+}
+
+let run: (() => Promise<void>) | undefined
+try {
+  run = parseCommandLine()
+  if (run === undefined) console.log(usage)
+} catch (error) {
+  console.error(`bench: ${(error as Error).message}\n\n${usage}`)
+  process.exitCode = 2
+}
+await run?.()

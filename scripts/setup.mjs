@@ -69,7 +69,12 @@ const sudo = `sudo env "PATH=$PATH" "HOME=$HOME" npm run ${purpose}`
 
 /** Where an optional step fails, that is said, and the others go on. */
 const step = (says, command, { cwd = root, env = {}, quiet = false, optional = false } = {}) => ({
-  ...{ says, command, cwd, env, quiet, optional },
+  says,
+  command,
+  cwd,
+  env,
+  quiet,
+  optional,
 })
 
 /** Everything that is missing, as commands in order. */

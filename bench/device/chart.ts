@@ -85,7 +85,7 @@ export function curves(options: {
           text(axisWidth - 8, y(10 ** decade) + 4, formatMicros(10 ** decade), { size: 11, anchor: 'end' }),
         ]),
         ...marks.map((mark, i) => text(x(i), top + plotHeight + 18, mark, { size: 11, anchor: 'middle' })),
-        text((axisWidth + width) / 2, top + plotHeight + 36, 'percentile', {
+        text((axisWidth + width) / 2, top + plotHeight + 36, 'percentile, of the pings of all rounds', {
           size: 11,
           fill: ink.faint,
           anchor: 'middle',

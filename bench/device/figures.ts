@@ -93,7 +93,7 @@ export const figures = [
   },
   {
     key: 'attackedTcp1',
-    title: 'TCP, 1 stream, under that flood of initiations',
+    title: 'TCP, 1 stream, under 50,000 initiations/s',
     unit: 'Gbit/s',
     digits: 2,
     better: 'more',

@@ -17,7 +17,7 @@ export function drawPictures(result: Result): Record<string, string> {
       title: 'Throughput through a pair of userspace devices',
       subtitle: 'longer is better',
       columns: 2,
-      panels: barPanels(result, ['tcp1', 'tcp4', 'tcpBoth', 'attackedTcp1', 'udp1372', 'udp64']),
+      panels: barPanels(result, ['tcp1', 'tcp4', 'udp1372', 'udp64', 'tcpBoth', 'attackedTcp1']),
       footer,
     }),
     'device-cost': picture({
@@ -98,7 +98,7 @@ function curvePanel(result: Result, kind: Pings, title: string, note: string): P
 function footerOf({ conditions, subjects }: Result): string[] {
   const { date, kernel, cpu, cores, congestionControl, linkMtu, deviceMtu, rounds, secondsEach } = conditions
   return [
-    `Medians of ${rounds} interleaved rounds, runs of ${secondsEach} s. Linux ${kernel}, ${cores} cores of ${cpu}, both ends on one machine over a veth.`,
+    `Medians of ${rounds} interleaved rounds, runs of up to ${secondsEach} s. Linux ${kernel}, ${cores} cores of ${cpu}, both ends on one machine over a veth.`,
     `${congestionControl}, link MTU ${linkMtu}, device MTU ${deviceMtu}. ${subjects
       .flatMap(({ name, version }) =>
         version === undefined ? [] : [`${name} ${version.replace(/^v0\.0\.0-(\d{8}).*/, 'of $1')}`],

@@ -29,7 +29,7 @@ export function formatConditions({ conditions, subjects }: Result): string {
   const { date, kernel, cpu, cores, congestionControl, linkMtu, deviceMtu, rounds, secondsEach, node } = conditions
   const versions = subjects.flatMap(({ name, version }) => (version === undefined ? [] : [`${name} ${version}`]))
   return [
-    `Medians of ${rounds} interleaved rounds, each run ${secondsEach} s, on ${date}: Linux ${kernel}, ${cores} cores of ${cpu},`,
+    `Medians of ${rounds} interleaved rounds, runs of up to ${secondsEach} s, on ${date}: Linux ${kernel}, ${cores} cores of ${cpu},`,
     `${congestionControl}, link MTU ${linkMtu}, device MTU ${deviceMtu}, both ends on one machine, joined by a veth (which has`,
     `checksum offload: a NIC without it gains less from segmentation); Node.js ${node}; ${versions.join(', ')}.`,
   ].join('\n')

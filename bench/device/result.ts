@@ -30,7 +30,7 @@ export interface Result {
     readonly linkMtu: number
     readonly deviceMtu: number
     readonly rounds: number
-    /** Of each run of a tool in each round. */
+    /** Of each run of a tool in each round, at most. */
     readonly secondsEach: number
     readonly node: string
   }

@@ -114,7 +114,7 @@ export function cpuSeconds({ devices }: Pick<Subject, 'devices'>): number {
 export function peakMemoryMb({ devices }: Subject): number {
   const peaks = devices.map(({ pid }) => {
     const status = readFileSync(`/proc/${pid}/status`, 'latin1')
-    return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1000
+    return (Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) * 1024) / 1e6
   })
   return Math.max(...peaks)
 }

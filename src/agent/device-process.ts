@@ -10,6 +10,7 @@ import type { Log } from '../base/log.ts'
 import type { Secret } from '../base/secret.ts'
 import type { DeviceState } from '../model/device.ts'
 import type { Host } from '../system/host.ts'
+import { saysNoDevice } from '../wireguard/uapi-client.ts'
 
 interface Starting {
   /** The command line that starts a device when its name is put behind it, in a process that goes on by itself. */
@@ -29,8 +30,7 @@ export async function findDevice({ device }: Pick<Host, 'device'>): Promise<Devi
   try {
     return await device.get()
   } catch (error) {
-    const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ECONNREFUSED') return undefined
+    if (saysNoDevice(error)) return undefined
     throw error
   }
 }

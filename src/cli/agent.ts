@@ -68,6 +68,9 @@ export function define(command: Command): void {
 It makes a key, claims prefixes of the network's range, starts a device (which outlives it), and keeps peers, routes and
 firewall in step with the store. On SIGTERM it ends and leaves all of that as it is.
 
+Environment:
+  PODWIRE_DEVICE_OPTIONS='--no-gso …'   options of the device that it starts: see podwire device --help
+
 Examples:
   podwire agent --store file:/srv/podwire --endpoint 198.51.100.7:51820
   podwire agent --store file:/srv/podwire --name behind-nat

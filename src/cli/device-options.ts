@@ -1,4 +1,4 @@
-// The options of a device's engine, from the command line and, for callers that pass none (wg-quick), from one environment
+// The options of a device's engine, from the command line and, for callers that pass none (wg-quick, the agent), from one environment
 // variable in the same words. What either turns off is off; of two thread counts the command line's counts.
 
 import { Command, type CommanderError, InvalidArgumentError } from 'commander'
@@ -6,7 +6,8 @@ import { podwireError } from '../base/errors.ts'
 import type { EngineOptions, EngineSwitches } from '../native/engine.ts'
 
 export const optionsVariable = 'PODWIRE_DEVICE_OPTIONS'
-const maxThreads = 64
+/** More gain nothing: as in native/engine/src/engine.rs. */
+const maxThreads = 8
 
 interface Parsed extends Required<EngineSwitches> {
   readonly threads?: number
@@ -19,13 +20,13 @@ export function addEngineOptions(command: Command): Command {
     .option('--no-gso', 'send datagrams one by one, not by UDP_SEGMENT')
     .option('--no-gro', 'receive datagrams one by one, not by UDP_GRO')
     .option('--no-coalesce', 'do not join TCP and UDP packets towards the interface')
-    .option('--threads <n>', 'threads that move packets (by the number of cores)', parseThreads)
+    .option('--threads <n>', `threads that move packets each way, at most ${maxThreads} (half the cores)`, parseThreads)
 }
 
 function parseThreads(text: string): number {
   const threads = Number(text)
   if (/^\d{1,3}$/.test(text) && threads <= maxThreads) return threads
-  throw new InvalidArgumentError(`It is a number from 1 to ${maxThreads}, or 0 for as many as suit the cores.`)
+  throw new InvalidArgumentError(`It is a number from 1 to ${maxThreads}, or 0 for half the cores.`)
 }
 
 /** What `openEngine` takes, of a command with `addEngineOptions` that was parsed, and the variable's text. Error: ERR_PODWIRE_USAGE. */

@@ -4,24 +4,26 @@ import { readdirSync } from 'node:fs'
 import { PodwireError } from '../base/errors.ts'
 import { offloadNames } from '../native/engine-status.ts'
 import type { DeviceStatus } from '../wireguard/device-status.ts'
-import { requestStatus, socketDirectory } from '../wireguard/uapi-client.ts'
+import { requestStatus, saysNoDevice, socketDirectory } from '../wireguard/uapi-client.ts'
 
-/** Errors, with a name: ERR_PODWIRE_SOCKET, ERR_PODWIRE_NOT_PODWIRE. Without, only podwire's own devices are shown. */
+/**
+ * Shows the device of that name, or all of podwire's: a socket without a device behind it, or with one of another make, is none. What
+ * cannot be asked is an error, behind what the others say. Errors: ERR_PODWIRE_SOCKET, _NEEDS_ROOT, _NOT_PODWIRE.
+ */
 export async function showStatus(name: string | undefined, { json }: { json: boolean }): Promise<void> {
-  const devices = name === undefined ? await ownDevices() : [await requestStatus(name)]
-  if (json) console.log(JSON.stringify({ devices }, undefined, 2))
-  else console.log(devices.map(statusText).join('\n\n') || 'No podwire device runs here.')
+  const answers = await Promise.allSettled((name === undefined ? socketNames() : [name]).map(requestStatus))
+  const devices = answers.flatMap(answer => (answer.status === 'fulfilled' ? [answer.value] : []))
+  const errors = answers.flatMap(answer => (answer.status === 'rejected' ? [answer.reason] : []))
+  const [error] = name === undefined ? errors.filter(error => !isNoPodwireDevice(error)) : errors
+  if (devices.length > 0 || error === undefined) {
+    if (json) console.log(JSON.stringify({ devices }, undefined, 2))
+    else console.log(devices.map(statusText).join('\n\n') || 'No podwire device runs here.')
+  }
+  if (error !== undefined) throw error
 }
 
-/** A socket without a device behind it, or with one of another make, is no device of podwire's. */
-async function ownDevices(): Promise<DeviceStatus[]> {
-  const asked = socketNames().map(name =>
-    requestStatus(name).catch((error: unknown) => {
-      if (error instanceof PodwireError) return undefined
-      throw error
-    }),
-  )
-  return (await Promise.all(asked)).filter(status => status !== undefined)
+function isNoPodwireDevice(error: unknown): boolean {
+  return saysNoDevice(error) || (error instanceof PodwireError && error.code === 'ERR_PODWIRE_NOT_PODWIRE')
 }
 
 function socketNames(): string[] {

@@ -22,10 +22,11 @@ const defaultMtuBytes = 1420
 
 export function define(command: Command): void {
   defineStatus(command)
-  addEngineOptions(command)
+  command
     .usage('[options] <interface>\n       podwire device status [interface] [--json]')
-    .argument('<interface>', 'name of the network interface to create; "status" shows the devices that run')
+    .argument('<interface>', 'name of the network interface to create')
     .option('-f, --foreground', 'stay in the foreground instead of becoming a daemon')
+  addEngineOptions(command)
     .addHelpText(
       'after',
       `
@@ -34,7 +35,8 @@ Environment:
   WG_PROCESS_FOREGROUND=1               the same as --foreground
   WG_TUN_FD=N, WG_UAPI_FD=N             use an open TUN device, a listening socket
   WG_TUN_NAME_FILE=FILE                 write the interface's name there
-  ${optionsVariable}='--no-gso …'   options from --no-tso to --threads, for callers that pass none
+  ${optionsVariable}='--no-gso …'   options from --no-tso to --threads, for callers that pass none:
+                                        wg-quick, podwire agent
 
 As podwire-device, or through a link named wireguard-go, it is one word, which is what wg-quick takes:
   WG_QUICK_USERSPACE_IMPLEMENTATION=podwire-device wg-quick up wg0
@@ -100,9 +102,11 @@ async function runDevice(name: string, engine: Partial<EngineOptions>): Promise<
   }
 }
 
-/** Over the channel to a waiting parent, if there is one; it does not outlive the report. */
+/** Over the channel to a waiting parent, if there is one; it does not outlive the report. A parent that was killed meanwhile is no matter. */
 function report(message: Report): void {
-  process.send?.(message, () => process.disconnect())
+  process.send?.(message, () => {
+    if (process.connected) process.disconnect()
+  })
 }
 
 async function openDevice(wanted: string, options: Partial<EngineOptions>): Promise<void> {

@@ -25,7 +25,7 @@ export interface EngineOptions {
   /** An open TUN file descriptor to use instead of creating one. */
   readonly tunFd?: number
   readonly switches?: EngineSwitches
-  /** Threads that move packets; absent or 0: as many as suit the number of cores. */
+  /** Threads that move packets each way; absent or 0: half the cores. */
   readonly threads?: number
   /** Called on the JavaScript thread when events wait; not called again until `drain` found none left. */
   readonly onEvents: () => void

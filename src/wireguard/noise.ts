@@ -37,7 +37,7 @@ export interface Initiator {
   readonly transcript: Uint8Array
 }
 
-/** What a responder knows of an authentic initiation. */
+/** What a responder knows of an authentic initiation. Wiped by `wipeInitiation`. */
 export interface ConsumedInitiation {
   readonly remoteStatic: Uint8Array
   readonly remoteEphemeral: Uint8Array
@@ -130,8 +130,8 @@ export function consumeInitiation(
 }
 
 /**
- * The answer to an initiation, its MACs still zero, and the responder's keys. `ephemeral` is 32 fresh random bytes; they and
- * the secrets of `initiation` are wiped. `presharedKey` is 32 bytes, zeroes for none.
+ * The answer to an initiation, its MACs still zero, and the responder's keys. `ephemeral` is 32 fresh random bytes, which are
+ * wiped. `presharedKey` is 32 bytes, zeroes for none.
  */
 export function createResponse(input: {
   readonly initiation: ConsumedInitiation
@@ -155,7 +155,7 @@ export function createResponse(input: {
   })
   const encryptedNothing = seal(key, 0n, empty, bound)
   const [receiveKey, sendKey] = kdf(2, chainKey, empty)
-  wipe(initiation.chainKey, chainKey, key)
+  wipe(chainKey, key)
   const { remoteIndex } = initiation
   return {
     message: formatResponse({
@@ -198,7 +198,12 @@ export function consumeResponse(input: {
   return { localIndex: initiator.localIndex, remoteIndex: fields.sender, sendKey, receiveKey, initiator: true }
 }
 
-/** Forgets an initiation that was answered, replaced or given up. */
+/** Forgets an initiation that came, whether it was answered or not. */
+export function wipeInitiation(initiation: ConsumedInitiation): void {
+  wipe(initiation.chainKey)
+}
+
+/** Forgets an initiation of ours that was answered, replaced or given up. */
 export function wipeInitiator(initiator: Initiator): void {
   wipe(initiator.ephemeral, initiator.chainKey, initiator.transcript)
 }

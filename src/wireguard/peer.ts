@@ -83,7 +83,7 @@ export class Peer {
   /** Whether it has keys that packets may be sent or received under. */
   get hasSession(): boolean {
     const { sessionMs } = this.#timers
-    return sessionMs !== undefined && this.#context.clock.nowMs() < sessionMs + rejectAfterMs
+    return this.#running && sessionMs !== undefined && this.#context.clock.nowMs() < sessionMs + rejectAfterMs
   }
 
   state(): PeerState {

@@ -2,7 +2,8 @@
 // Each request has a connection of its own, so that a device that was restarted in between is found again.
 
 import { connect } from 'node:net'
-import { podwireError, reasonOf } from '../base/errors.ts'
+import { basename } from 'node:path'
+import { PodwireError, podwireError, reasonOf } from '../base/errors.ts'
 import type { Device } from '../model/device.ts'
 import type { DeviceStatus } from './device-status.ts'
 import { formatSetRequest, parseGetAnswer } from './uapi.ts'
@@ -20,7 +21,7 @@ export function socketPath(nameOrPath: string): string {
 
 /**
  * The device of that interface name or socket path. Nothing is opened until the first request.
- * Errors of its methods: ERR_PODWIRE_SOCKET (not there, not permitted, no whole answer), ERR_PODWIRE_UAPI_REFUSED.
+ * Errors of its methods: ERR_PODWIRE_SOCKET (not there, no whole answer), ERR_PODWIRE_NEEDS_ROOT, ERR_PODWIRE_UAPI_REFUSED.
  */
 export function connectUapi(nameOrPath: string): Device {
   const file = socketPath(nameOrPath)
@@ -35,13 +36,33 @@ export function connectUapi(nameOrPath: string): Device {
 }
 
 /**
- * What a podwire device says of itself, which others cannot be asked. Errors: ERR_PODWIRE_SOCKET, ERR_PODWIRE_NOT_PODWIRE.
+ * What a podwire device says of itself, which others cannot be asked.
+ * Errors: ERR_PODWIRE_SOCKET, ERR_PODWIRE_NEEDS_ROOT, ERR_PODWIRE_NOT_PODWIRE.
  */
 export async function requestStatus(nameOrPath: string): Promise<DeviceStatus> {
   const answer = await exchange(socketPath(nameOrPath), 'status=1\n\n')
-  const [, json] = /^status=(\{.*\})\nerrno=0\n\n$/.exec(answer ?? '') ?? []
-  if (json === undefined) throw podwireError('ERR_PODWIRE_NOT_PODWIRE', { name: nameOrPath })
-  return JSON.parse(json)
+  const [, json = ''] = /^status=(\{.*\})\nerrno=0\n\n$/.exec(answer ?? '') ?? []
+  try {
+    return JSON.parse(json)
+  } catch (error) {
+    throw podwireError('ERR_PODWIRE_NOT_PODWIRE', { name: basename(nameOrPath, '.sock') }, error)
+  }
+}
+
+/** Whether an error of asking a device says that there is none: no socket, or one that its process left behind. */
+export function saysNoDevice(error: unknown): boolean {
+  const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException
+  return code === 'ENOENT' || code === 'ECONNREFUSED'
+}
+
+/** What is wrong with a socket, as an error of ours. */
+export function socketError(file: string, error: unknown): PodwireError {
+  if (error instanceof PodwireError) return error
+  const { code } = error as NodeJS.ErrnoException
+  if (code === 'EACCES' || code === 'EPERM') {
+    return podwireError('ERR_PODWIRE_NEEDS_ROOT', { what: `the socket ${file}` }, error)
+  }
+  return podwireError('ERR_PODWIRE_SOCKET', { file, reason: reasonOf(error) }, error)
 }
 
 /** Sends a request and returns the lines of the answer before its errno. */
@@ -63,16 +84,12 @@ function exchange(file: string, text: string): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     const socket = connect(file)
     const chunks: string[] = []
-    const fail = (reason: string, cause?: unknown) => {
-      socket.destroy()
-      reject(podwireError('ERR_PODWIRE_SOCKET', { file, reason }, cause))
-    }
     socket.setEncoding('latin1')
-    socket.setTimeout(answerTimeoutMs, () => fail(`no answer within ${answerTimeoutMs / 1000} s`))
+    socket.setTimeout(answerTimeoutMs, () => socket.destroy(new Error(`no answer within ${answerTimeoutMs / 1000} s`)))
     socket.on('error', (error: NodeJS.ErrnoException) => {
       // Closed with part of the request unread.
       if (error.code === 'ECONNRESET' || error.code === 'EPIPE') resolve(undefined)
-      else fail(reasonOf(error), error)
+      else reject(socketError(file, error))
     })
     socket.on('end', () => {
       socket.destroy()

@@ -9,11 +9,11 @@ import { randomBytes } from 'node:crypto'
 import { linkSync, lstatSync, mkdirSync, rmSync, watch } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
-import { PodwireError, podwireError, reasonOf } from '../base/errors.ts'
+import { podwireError, reasonOf } from '../base/errors.ts'
 import type { Device } from '../model/device.ts'
 import type { DeviceStatus } from './device-status.ts'
 import { errnoOf, formatGetAnswer, parseSetRequest } from './uapi.ts'
-import { socketPath } from './uapi-client.ts'
+import { socketError, socketPath } from './uapi-client.ts'
 
 /** No operation comes near to it. */
 const maxOperationBytes = 64
@@ -75,15 +75,6 @@ function answers(file: string): Promise<boolean> {
   })
 }
 
-function socketError(file: string, error: unknown): PodwireError {
-  if (error instanceof PodwireError) return error
-  const { code } = error as NodeJS.ErrnoException
-  if (code === 'EACCES' || code === 'EPERM') {
-    return podwireError('ERR_PODWIRE_NEEDS_ROOT', { what: `the socket ${file}` }, error)
-  }
-  return podwireError('ERR_PODWIRE_SOCKET', { file, reason: reasonOf(error) }, error)
-}
-
 /** Listens on a path that `claimSocket` made free; only the owner may open it, from its first moment. Errors: as claimSocket. */
 export async function serveUapi(options: UapiServerOptions): Promise<UapiServer> {
   const file = socketPath(options.nameOrPath)
@@ -92,7 +83,7 @@ export async function serveUapi(options: UapiServerOptions): Promise<UapiServer>
     connections.add(socket)
     socket.on('close', () => connections.delete(socket)).on('error', () => {}) // whoever asked went away
     serveConnection(socket, options).catch((error: unknown) => {
-      options.log('error', `UAPI: ${reasonOf(error)}`)
+      options.log('debug', `UAPI: a connection was lost: ${reasonOf(error)}`)
       socket.destroy()
     })
   })

@@ -11,7 +11,7 @@ import type { Secret } from '../base/secret.ts'
 import type { Device, DeviceChange, DeviceState, PeerChange } from '../model/device.ts'
 import type { Engine, EngineEvent, PeerId } from '../native/engine.ts'
 import type { DeviceStatus } from './device-status.ts'
-import { consumeInitiation, createIdentity, type Identity, wipeIdentity } from './noise.ts'
+import { consumeInitiation, createIdentity, type Identity, wipeIdentity, wipeInitiation } from './noise.ts'
 import { Peer, type PeerContext } from './peer.ts'
 
 export interface UserspaceDeviceOptions {
@@ -240,8 +240,12 @@ export class UserspaceDevice implements Device {
       peer = this.#peers.get(formatPublicKey(publicKey))
       return peer?.remote
     })
-    if (initiation === undefined) this.#options.log('debug', 'an initiation is not authentic')
-    else if (peer?.respond(initiation, source)) this.#handshakes.initiationsAnswered += 1
+    if (initiation === undefined) {
+      this.#options.log('debug', 'an initiation is not authentic')
+      return
+    }
+    if (peer?.respond(initiation, source)) this.#handshakes.initiationsAnswered += 1
+    wipeInitiation(initiation)
   }
 
   #linkUp(): void {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { connectInVain } from './connect.ts'
 import { cli, describe, device, Mesh, overlay, until } from './mesh.ts'
 
 /** Nothing here takes as long; a test that hangs must end. */
@@ -15,6 +16,7 @@ before(async () => {
 after(() => mesh[Symbol.asyncDispose]())
 
 const recordFile = (host: string) => join(mesh.storeFolder, 'nodes', `${host}.json`)
+const claimFile = (prefix: string) => join(mesh.storeFolder, 'claims', `${prefix.replace('/', '_')}.json`)
 const publicKey = (host: string): string => JSON.parse(readFileSync(recordFile(host), 'utf8')).publicKey
 
 test(
@@ -138,6 +140,30 @@ test('agent: hostile and broken records are left out with their reasons, and all
   writeFileSync(recordFile('evil'), '{"name": "evil"')
   await until('a cannot read it', () => mesh.agent('a').lines.find(line => /not JSON/.test(String(line.reason))))
   rmSync(recordFile('evil'))
+  assert.deepEqual(await mesh.snapshot('a'), before)
+})
+
+test('agent: a container that tries a node that nobody can reach yet hears of it at once', limit, async () => {
+  const before = await mesh.snapshot('a')
+  const quiet = { name: 'quiet', publicKey: Buffer.alloc(32, 'q').toString('base64'), endpoints: [] }
+  const prefixes = ['10.99.200.0/24', 'fd99:5eed:cafe:200::/64']
+  for (const prefix of prefixes) writeFileSync(claimFile(prefix), JSON.stringify({ prefix, node: 'quiet', sinceMs: 0 }))
+  writeFileSync(`${recordFile('quiet')}.new`, JSON.stringify({ ...quiet, prefixes }))
+  renameSync(`${recordFile('quiet')}.new`, recordFile('quiet'))
+  for (const address of ['10.99.200.2', 'fd99:5eed:cafe:200::2']) {
+    // Until then it is the kernel that answers, for its unreachable route.
+    await until(`${address} is routed to the device`, async () => {
+      const route = await mesh.lab.exec('a', ['ip', '-j', 'route', 'get', address]).catch(() => undefined)
+      return (route && JSON.parse(route.stdout)[0].dev === device) || undefined
+    })
+    for (const from of ['a/box', 'a']) {
+      const { code, afterMs } = await connectInVain(mesh.lab, from, address)
+      assert.equal(code, 'EHOSTUNREACH', `${from} to ${address}`)
+      assert.ok(afterMs < 1000, `after ${afterMs} ms`)
+    }
+  }
+  for (const file of [recordFile('quiet'), ...prefixes.map(claimFile)]) rmSync(file)
+  await until('the peer is gone', async () => !(await mesh.peers('a')).has(quiet.publicKey) || undefined)
   assert.deepEqual(await mesh.snapshot('a'), before)
 })
 
@@ -312,7 +338,6 @@ async function assertClosedAgain(host: string): Promise<void> {
 
 test('agent: a store that takes no claim does not keep it from closing the host', limit, async () => {
   const [prefix = ''] = mesh.prefixes('a')
-  const claimFile = (text: string) => join(mesh.storeFolder, 'claims', `${text.replace('/', '_')}.json`)
   writeFileSync(claimFile('10.99.0.0/16'), JSON.stringify({ prefix: '10.99.0.0/16', node: 'z', sinceMs: Date.now() }))
   rmSync(claimFile(prefix))
   await until('a fails', () => mesh.agent('a').lines.find(line => line.code === 'ERR_PODWIRE_RANGE_EXHAUSTED'))

@@ -216,6 +216,17 @@ async function podwireDevice(lab: Lab, args: string[], wrapper: string[] = [], e
   return { status, stdout, stderr }
 }
 
+test('device: whoever started it may be gone before it is ready', async () => {
+  await withTwoHosts('orphan', async lab => {
+    const child = lab.spawn('a', [...podwire, 'wg0'], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+    child.disconnect()
+    await until('it serves', () => present(lab, 'a', socket))
+    await dump(lab, 'a')
+    child.kill('SIGTERM')
+    assert.equal(await ended(child), 0)
+  })
+})
+
 test('device: a name in use, by another device or an interface, is refused, and the other goes on', async () => {
   await withTwoHosts('name', async lab => {
     await startDevice(lab, 'a')

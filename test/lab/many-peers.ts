@@ -105,11 +105,8 @@ export class ManyPeers {
     }
   }
 
-  /**
-   * Sends what was prepared, `window` of them on their way at any time. With `finish` each answer is read and gives its peer a
-   * session; without, it is only counted, so that this end costs little. Resolves to how many were answered, in how long.
-   */
-  async shake({ window, finish }: { window: number; finish: boolean }): Promise<{ answered: number; ms: number }> {
+  /** Sends what was prepared, `window` of them on their way at any time. Each answer gives its peer a session; resolves to how many. */
+  async shake(window = 64): Promise<number> {
     const waiting = this.#parties.filter(party => party.prepared !== undefined)
     const wanted = waiting.length
     let [sent, answered] = [0, 0]
@@ -118,13 +115,12 @@ export class ManyPeers {
       sent += 1
       if (message !== undefined) this.#send(message)
     }
-    const startMs = performance.now()
     await this.#receive(
       wanted,
       done => message => {
         const party = message[0] === 2 ? this.#parties[message.readUInt32LE(8) % generationStep] : undefined
         if (party?.prepared === undefined) return
-        if (finish) this.#finish(party, message)
+        this.#finish(party, message)
         delete party.prepared
         answered += 1
         next()
@@ -134,7 +130,7 @@ export class ManyPeers {
         for (let i = 0; i < window; i++) next()
       },
     )
-    return { answered, ms: performance.now() - startMs }
+    return answered
   }
 
   /** Each peer from `first` up to `last` pings the device once; resolves to how many were answered. */
@@ -182,10 +178,6 @@ export class ManyPeers {
     ).catch(() => {}) // what was lost shows in the numbers
     clearInterval(timer.every)
     return { sent, received: seen.size, rekeys: this.#rekeys }
-  }
-
-  close(): void {
-    this.#socket?.close()
   }
 
   #at(): Target {

@@ -1,6 +1,7 @@
 // `podwire device status` and the switches, on devices that run: podwire's and another program's.
 
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { Ajv2020 } from 'ajv/dist/2020.js'
@@ -8,6 +9,7 @@ import type { Lab } from '../../src/lab/lab.ts'
 import type { DeviceStatus } from '../../src/wireguard/device-status.ts'
 import {
   cli,
+  ended,
   endpointOf,
   findWireguardGo,
   makeEnds,
@@ -93,5 +95,23 @@ test("device status: a device of another program is told from podwire's", {
     )
     await assert.rejects(statusOf(lab, 'a', 'wg0'), /wg0 is not a podwire device[\s\S]*wg show wg0/)
     await assert.rejects(statusOf(lab, 'a', 'wg2'), /wg2.sock: .*ENOENT/)
+  })
+})
+
+test('device status: a socket that may not be opened is said, behind what the others say; one left behind is no device', async () => {
+  await withTwoHosts('denied', async lab => {
+    await startDevice(lab, 'a')
+    await startDevice(lab, 'a', podwire, 'wg1')
+    const killed = await startDevice(lab, 'a', podwire, 'wg2')
+    killed.kill('SIGKILL')
+    await ended(killed)
+    await lab.exec('a', ['chmod', 'a+rw', '/var/run/wireguard/wg1.sock', '/var/run/wireguard/wg2.sock'])
+    const command = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, cli]
+    const [tool, ...args] = lab.command('a', [...(command as [string]), 'device', 'status'])
+    const { status, stdout, stderr } = spawnSync(tool, args, { encoding: 'utf8' })
+    assert.equal(status, 3, stderr)
+    assert.match(stdout, /^wg1\n {2}process/)
+    assert.doesNotMatch(stdout, /wg[02]/)
+    assert.match(stderr, /wg0\.sock needs root[\s\S]*ERR_PODWIRE_NEEDS_ROOT/)
   })
 })

@@ -178,7 +178,7 @@ test('timers: what could not be sent is sent when the peer gets an endpoint', ()
   assert.equal(peer.of('initiate again').length, 1, 'a second one follows too soon')
 })
 
-test('paper 6.3: data with no answer for 15 s means a new handshake', () => {
+test('paper 6.5: data with no answer for 15 s means a new handshake', () => {
   const peer = new Simulation()
   peer.complete()
   peer.until(20)
@@ -191,7 +191,7 @@ test('paper 6.3: data with no answer for 15 s means a new handshake', () => {
   assert.deepEqual(peer.of('initiate again'), [35])
 })
 
-test('paper 6.3: an answer of any kind within the 15 s, and there is none', () => {
+test('paper 6.5: an answer of any kind within the 15 s, and there is none', () => {
   const peer = new Simulation()
   peer.complete()
   peer.sendData()
@@ -201,7 +201,7 @@ test('paper 6.3: an answer of any kind within the 15 s, and there is none', () =
   assert.deepEqual(peer.of('initiate', 'initiate again'), [])
 })
 
-test('paper 6.3: data that stays unanswered starts one attempt, and another only if more is sent after it', () => {
+test('paper 6.5: data that stays unanswered starts one attempt, and another only if more is sent after it', () => {
   const peer = new Simulation()
   peer.complete()
   peer.until(1)

@@ -184,6 +184,7 @@ for (const [title, answer] of [
   ['closes', ''],
   ['answers with an errno', 'errno=22\n\n'],
   ['answers something else', 'listen_port=1\nerrno=0\n\n'],
+  ['has a status of its own', 'status={up}\nerrno=0\n\n'],
 ] as const) {
   test(`uapi client: another program's device that ${title} is told from podwire's`, async () => {
     const file = freshPath()
@@ -191,7 +192,8 @@ for (const [title, answer] of [
       socket.once('data', () => socket.end(answer))
     }).listen(file)
     await once(server, 'listening')
-    await assert.rejects(requestStatus(file), { code: 'ERR_PODWIRE_NOT_PODWIRE' })
+    const hint = `See what it says of itself with \`wg show ${basename(file, '.sock')}\`.`
+    await assert.rejects(requestStatus(file), { code: 'ERR_PODWIRE_NOT_PODWIRE', hint })
     server.close()
   })
 }

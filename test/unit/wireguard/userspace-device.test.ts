@@ -149,11 +149,14 @@ test('kernel: initiations that come less than 20 ms apart are not answered', asy
   await c.device.set({ privateKey: b.privateKey, peers: [{ publicKey: a.publicKey }] })
   c.engine.say({ kind: 'linkUp' })
   c.engine.arrive(first, '10.0.0.1:1')
-  clock.advance(10)
+  clock.advance(19)
   c.engine.arrive(second, '10.0.0.1:1')
   clock.advance(0)
   assert.equal(keypairsOf(c, a).length, 1)
   assert.ok(c.log.some(line => line.includes('too fast')))
+  clock.advance(1)
+  c.engine.arrive(second, '10.0.0.1:1')
+  assert.equal(keypairsOf(c, a).length, 2)
 })
 
 test('paper 2.1: an authentic initiation or response from elsewhere moves the endpoint; anything else does not', async () => {
@@ -415,6 +418,14 @@ test('device: its status counts peers, sessions and handshakes, and drops that h
   assert.deepEqual(status().peers, { count: 1, withSession: 1 })
   clock.advance(1)
   assert.deepEqual(status().peers, { count: 1, withSession: 0 })
+})
+
+test('device: its status counts no sessions while the link is down', async () => {
+  const { clock, a, b } = await makePair()
+  wanted(a, b)
+  clock.advance(0)
+  a.engine.say({ kind: 'linkDown' })
+  assert.deepEqual([a.device.status().up, a.device.status().peers], [false, { count: 1, withSession: 0 }])
 })
 
 test('device: a peer at rest has no deadline but that of its old keys, and then none', async () => {
