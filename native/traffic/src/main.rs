@@ -4,6 +4,7 @@
 //! ```text
 //! podwire-traffic receive --port PORT                                             a line of JSON a flow, until killed
 //! podwire-traffic send  --to IP:PORT --rate PPS --size BYTES --seconds S          a line of JSON at the end
+//!   --segments N         hands N datagrams at once to the kernel, which cuts them (UDP_SEGMENT)
 //! podwire-traffic flood --to IP:PORT --rate PPS --seconds S --kind KIND ...       a line of JSON at the end
 //!   KIND: initiations --public-key BASE64    mac1 is right, the rest is random
 //!         replayed --message HEX             one recorded message, again and again
