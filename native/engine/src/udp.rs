@@ -112,7 +112,7 @@ impl Sockets {
     }
 
     /// Sends messages in order. `failed` is told of each whose datagrams were not all sent, how many, and why; or that the
-    /// kernel would not use our address, and it was sent from one of the kernel's choice.
+    /// kernel would not use our address, and it was sent from one of the kernel's choice; or that it cannot segment.
     pub fn send(
         &self,
         messages: &[Outgoing],
@@ -153,7 +153,7 @@ impl Sockets {
                         failed(at, count, failure);
                     });
                     if all && error.raw_os_error() == Some(libc::EIO) {
-                        offloads.end(Offload::Gso, State::Failed, error.to_string());
+                        failed(at, 0, Failure::Segmentation(error));
                     }
                     at += 1;
                 }
@@ -227,6 +227,8 @@ pub enum Failure {
     NoSocket,
     /// Our address is not ours any more.
     Source,
+    /// The device cannot segment; each datagram was sent alone.
+    Segmentation(io::Error),
     /// The kernel's reason.
     Refused(io::Error),
 }
