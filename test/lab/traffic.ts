@@ -2,12 +2,12 @@
 // numbered UDP of podwire-traffic (native/traffic), which goes in bursts and may be cut by the kernel.
 
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { type ChildProcess, execFileSync } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Lab } from '../../src/lab/lab.ts'
 import type { DeviceStatus } from '../../src/wireguard/device-status.ts'
-import { cli, type End } from './tunnel.ts'
+import { cli, type DeviceProgram, type End, ended, endpointOf, startTunnel } from './tunnel.ts'
 import { until } from './until.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -82,6 +82,44 @@ export async function startTraffic(lab: Lab, ends: readonly End[]): Promise<Traf
       return { sent, ...counts() }
     },
   }
+}
+
+/** A tunnel of these two programs, for as long as `run` takes. `family` is that of the outer addresses. */
+export async function withTunnel(
+  lab: Lab,
+  ends: readonly [End, End],
+  programs: readonly [DeviceProgram, DeviceProgram],
+  run: (devices: readonly [ChildProcess, ChildProcess]) => Promise<void>,
+  family: 4 | 6 = 4,
+): Promise<void> {
+  const [a, b] = ends
+  const devices = await startTunnel(lab, ends, [
+    { program: programs[0], peerLines: [`Endpoint = ${endpointOf(b, family)}`] },
+    { program: programs[1], peerLines: [`Endpoint = ${endpointOf(a, family)}`] },
+  ])
+  // A machine that is busy with other things must not lose a burst before the device sees it.
+  for (const { host } of ends) await lab.exec(host, ['ip', 'link', 'set', 'wg0', 'txqueuelen', '10000'])
+  try {
+    await run(devices)
+  } finally {
+    for (const device of devices) {
+      device.kill()
+      await ended(device)
+    }
+  }
+}
+
+/** A program whose output goes to /run/log of its host. */
+export const logged = (program: DeviceProgram): DeviceProgram => ['sh', '-c', 'exec "$@" >/run/log', 'sh', ...program]
+
+export async function logOf(lab: Lab, host: string): Promise<string> {
+  return (await lab.exec(host, ['cat', '/run/log'])).stdout
+}
+
+/** A rule of the firewall for what a host sends, until `nft delete table inet lab`. */
+export async function addOutputRule(lab: Lab, host: string, rule: string): Promise<void> {
+  const chain = `chain out {\n type filter hook output priority 0\n ${rule}\n }`
+  await lab.exec(host, ['nft', '-f', '-'], { input: `table inet lab {\n ${chain}\n }\n` })
 }
 
 /** What a device says of itself. */
