@@ -45,7 +45,7 @@ async function assertAllPasses(traffic: Traffic, ends: readonly [End, End]): Pro
       const { sent, ...counts } = await traffic.flow(from, innerOf(to)[version], flow)
       const all = { received: sent, distinct: sent, reordered: 0, bytes: sent * size }
       assert.deepEqual(counts, all, `${from.host}, ${segments} datagrams of ${size} bytes at once`)
-      assert.ok(sent > 500, `${sent} were sent`)
+      assert.ok(sent > 100, `${sent} were sent`)
     }
     await Promise.all(ways.map(send))
   }

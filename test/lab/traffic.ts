@@ -13,6 +13,7 @@ import { until } from './until.ts'
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 const tcpEnd = fileURLToPath(new URL('./tcp-end.js', import.meta.url))
 const program = `${process.env.CARGO_TARGET_DIR ?? `${root}target`}/release/podwire-traffic`
+let isBuilt = false
 const [tcpPort, udpPort] = ['7000', '7777']
 
 /** The inner addresses of an end. */
@@ -47,7 +48,9 @@ export interface Traffic {
 
 /** Starts the receivers on both ends, which live as long as the lab. */
 export async function startTraffic(lab: Lab, ends: readonly End[]): Promise<Traffic> {
-  execFileSync('cargo', ['build', '--release', '--locked', '--quiet', '-p', 'podwire-traffic'], { cwd: root })
+  if (!isBuilt)
+    execFileSync('cargo', ['build', '--release', '--locked', '--quiet', '-p', 'podwire-traffic'], { cwd: root })
+  isBuilt = true
   const flows = new Map<number, Counts>()
   for (const { host } of ends) {
     const stdio = ['ignore', 'pipe', 'inherit'] as const
@@ -78,7 +81,7 @@ export async function startTraffic(lab: Lab, ends: readonly End[]): Promise<Traf
       const { flow: id, sent }: { flow: number; sent: number } = JSON.parse(stdout)
       const counts = () => flows.get(id) ?? { received: 0, distinct: 0, reordered: 0, bytes: 0 }
       // What is lost does not come later: then it is what was told.
-      await until('all of it', () => counts().distinct >= sent, 1).catch(() => {})
+      await until('all of it', () => counts().distinct >= sent, 0.5).catch(() => {})
       return { sent, ...counts() }
     },
   }
