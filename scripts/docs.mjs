@@ -1,9 +1,10 @@
 // Writes the documents that are made from the code: docs/errors.md, the layer table of ARCHITECTURE.md, schema/, and from
-// the last benchmark, bench/results/device.json, the table of README.md and device.md beside it.
+// the last benchmarks in bench/results/ the table of README.md, device.md and aead.md.
 // --check writes nothing and fails if one is not current.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { formatAead } from '../build/bench/aead.js'
 import { formatReport } from '../build/bench/device/report.js'
 import { errorTable } from '../build/src/base/errors.js'
 import { labJsonSchema } from '../build/src/lab/description.js'
@@ -31,7 +32,8 @@ const table = `| rank | folders | may import | why |
 ${layers.map(({ rank, folders, may, why }) => `| ${rank} | ${folders.join(', ')} | ${may} | ${why} |`).join('\n')}
 `
 
-const report = formatReport(JSON.parse(readFileSync(`${root}bench/results/device.json`, 'utf8')))
+const resultOf = name => JSON.parse(readFileSync(`${root}bench/results/${name}.json`, 'utf8'))
+const report = formatReport(resultOf('device'))
 
 /** The file with what stands between its marks `<!-- NAME -->` and `<!-- /NAME -->` replaced. */
 function withPart(file, name, text) {
@@ -46,6 +48,7 @@ const documents = {
   'ARCHITECTURE.md': withPart('ARCHITECTURE.md', 'layers', table),
   'README.md': withPart('README.md', 'bench', report),
   'bench/results/device.md': report,
+  'bench/results/aead.md': formatAead(resultOf('aead')),
   'schema/lab.json': `${JSON.stringify(labJsonSchema(), undefined, 2)}\n`,
 }
 for (const [file, text] of Object.entries(documents)) {

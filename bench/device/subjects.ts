@@ -81,10 +81,11 @@ function pidOf(child: ChildProcess): number {
  * A device's socket. It lies in a folder that only the host sees; the process's root is the way there. (/var/run is an
  * absolute link to /run, which would lead out again.)
  */
-export const socketOf = ({ pid, link }: Device): string => `/proc/${pid}/root/run/wireguard/${link}.sock`
+export const socketOf = ({ pid, link }: Pick<Device, 'pid' | 'link'>): string =>
+  `/proc/${pid}/root/run/wireguard/${link}.sock`
 
 /** Sends a `set` request as it stands, so that nothing but the device's own time is in it. Resolves to milliseconds. */
-export function setUapi(device: Device, lines: string): Promise<number> {
+export function setUapi(device: Pick<Device, 'pid' | 'link'>, lines: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const startMs = performance.now()
     const socket = connect(socketOf(device))

@@ -4,13 +4,13 @@ import { createInterface } from 'node:readline'
 import type { Lab } from '../../src/lab/lab.ts'
 import { root } from './programs.ts'
 
-const program = `${process.env.CARGO_TARGET_DIR ?? `${root}target`}/release/podwire-traffic`
+export const trafficProgram = `${process.env.CARGO_TARGET_DIR ?? `${root}target`}/release/podwire-traffic`
 const port = 7777
 /** The receiver calls a flow ended after 0.2 s of silence, and says so at once. */
 const reportMs = 1_000
 
 /** For `send` and `flood`. */
-export const senderCommand = (...args: string[]): [string, ...string[]] => ['chrt', '-f', '1', program, ...args]
+export const senderCommand = (...args: string[]): [string, ...string[]] => ['chrt', '-f', '1', trafficProgram, ...args]
 
 export interface Flow {
   readonly sent: number
@@ -24,7 +24,7 @@ export type SendFlow = (target: string, options: { rate: number; size: number; s
 
 /** Starts the receiver on b, which lives as long as the lab. */
 export function startTraffic(lab: Lab): SendFlow {
-  const receiver = lab.spawn('b', [program, 'receive', '--port', `${port}`], {
+  const receiver = lab.spawn('b', [trafficProgram, 'receive', '--port', `${port}`], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   if (receiver.stdout === null) throw new Error('the receiver has no output')

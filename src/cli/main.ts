@@ -2,6 +2,8 @@
 // `podwire`: finds the command, loads only its file (start-up time counts), and turns errors into messages and exit codes.
 // 0 done, 1 failed, 2 bad input or usage, 3 the machine lacks something (root, a tool, /dev/net/tun).
 
+import { basename } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { Command, CommanderError } from 'commander'
 import { PodwireError } from '../base/errors.ts'
 import { version } from './version.ts'
@@ -51,6 +53,11 @@ for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error
   })
+}
+
+// wg-quick takes one word for a command: a link to this file with one of these names is `podwire device`.
+if (['podwire-device', 'wireguard-go'].includes(basename(process.argv[1] ?? ''))) {
+  process.argv.splice(1, 1, fileURLToPath(import.meta.url), 'device')
 }
 
 main(process.argv).catch((error: unknown) => {

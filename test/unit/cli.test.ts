@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
@@ -43,4 +46,26 @@ test('podwire: a reader that goes away is no defect', () => {
   const script = `"$0" "$1" lab --help | true; test "$\{PIPESTATUS[0]}" = 0`
   const { status, stderr } = spawnSync('bash', ['-c', script, process.execPath, main], { encoding: 'utf8' })
   assert.deepEqual([status, stderr], [0, ''])
+})
+
+for (const [name, usage] of [
+  ['podwire', /^Usage: podwire \[options\] \[command\]/],
+  ['podwire-device', /^Usage: podwire device \[options\] <interface>/],
+  ['wireguard-go', /^Usage: podwire device \[options\] <interface>/],
+] as const) {
+  test(`podwire through a link named ${name}: is the command that it stands for`, () => {
+    const folder = mkdtempSync(join(tmpdir(), 'podwire-cli-test-'))
+    try {
+      const link = join(folder, name)
+      symlinkSync(main, link)
+      assert.match(spawnSync(link, ['--help'], { encoding: 'utf8' }).stdout, usage)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+}
+
+test('podwire device: npm installs it as one word, for wg-quick', () => {
+  const { bin } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))
+  assert.equal(bin['podwire-device'], bin.podwire)
 })

@@ -59,6 +59,8 @@ impl Tun {
             tuns.push(Self::ready(file, name, true, offloads)?);
         }
         tuns[0].set_mtu(mtu_bytes)?;
+        // Without IPv6 there is nothing to forgo.
+        let _ = LinkSocket::open().and_then(|socket| socket.forgo_link_local(tuns[0].index));
         Ok(tuns)
     }
 

@@ -6,7 +6,7 @@ use blake2::digest::consts::U16;
 use blake2::digest::{Digest, KeyInit, Mac};
 use blake2::{Blake2s256, Blake2sMac};
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Failure};
 use crate::pace::paced;
 use crate::sys;
 
@@ -19,9 +19,9 @@ const DATA_BYTES: usize = 96;
 type Refresh = Box<dyn FnMut(&mut Vec<u8>)>;
 
 /// Sends and prints `{"sent", "seconds"}`.
-pub fn run(arguments: &Arguments) -> Result<(), String> {
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let to: SocketAddr = arguments.get("to")?;
-    let socket = sys::connected(to).map_err(|error| format!("{to}: {error}"))?;
+    let socket = sys::connected(to).map_err(|error| Failure::System(format!("{to}: {error}")))?;
     let mut refresh = messages(arguments)?;
     let mut datagrams = vec![Vec::new(); sys::BATCH];
     // So many at the front are not sent yet.
@@ -37,24 +37,24 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
         fresh -= sent;
         Ok(sent)
     });
-    sent.map_err(|error| format!("sending to {to}: {error}"))?
+    sent.map_err(|error| Failure::System(format!("sending to {to}: {error}")))?
         .print("");
     Ok(())
 }
 
 /// What makes the next message of the wanted kind.
-fn messages(arguments: &Arguments) -> Result<Refresh, String> {
+fn messages(arguments: &Arguments) -> Result<Refresh, Failure> {
     let mut random = Random(u64::from(std::process::id()));
     Ok(match arguments.get::<String>("kind")?.as_str() {
         "initiations" => {
             let key = base64_key(&arguments.get::<String>("public-key")?)
-                .ok_or("--public-key is not a key in base64")?;
+                .ok_or_else(|| Failure::Usage("--public-key is not a key in base64".into()))?;
             let mac1_key = Blake2s256::new()
                 .chain_update(b"mac1----")
                 .chain_update(key)
                 .finalize();
-            let mac1 =
-                Blake2sMac::<U16>::new_from_slice(&mac1_key).map_err(|error| error.to_string())?;
+            let mac1 = Blake2sMac::<U16>::new_from_slice(&mac1_key)
+                .map_err(|error| Failure::System(error.to_string()))?;
             Box::new(move |message| {
                 message.resize(INITIATION_BYTES, 0);
                 message[..4].copy_from_slice(&[1, 0, 0, 0]);
@@ -68,13 +68,13 @@ fn messages(arguments: &Arguments) -> Result<Refresh, String> {
             })
         }
         "replayed" => {
-            let recorded =
-                hex(&arguments.get::<String>("message")?).ok_or("--message is not hexadecimal")?;
+            let recorded = hex(&arguments.get::<String>("message")?)
+                .ok_or_else(|| Failure::Usage("--message is not hexadecimal".into()))?;
             Box::new(move |message| recorded.clone_into(message))
         }
         "bad-tags" => data(random, Some(arguments.get("index")?)),
         "unknown-index" => data(random, None),
-        other => return Err(format!("--kind cannot be \"{other}\"")),
+        other => return Err(Failure::Usage(format!("--kind cannot be \"{other}\""))),
     })
 }
 

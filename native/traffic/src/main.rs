@@ -1,16 +1,5 @@
 //! UDP traffic for benchmarks and tests: numbered datagrams at a paced rate, so that loss and reordering are known, and
 //! floods of messages that a `WireGuard` device must refuse. For loopback and lab namespaces only.
-//!
-//! ```text
-//! podwire-traffic receive --port PORT                                             a line of JSON a flow, until killed
-//! podwire-traffic send  --to IP:PORT --rate PPS --size BYTES --seconds S          a line of JSON at the end
-//!   --segments N         hands N datagrams at once to the kernel, which cuts them (UDP_SEGMENT)
-//! podwire-traffic flood --to IP:PORT --rate PPS --seconds S --kind KIND ...       a line of JSON at the end
-//!   KIND: initiations --public-key BASE64    mac1 is right, the rest is random
-//!         replayed --message HEX             one recorded message, again and again
-//!         bad-tags --index N                 data for a session that is there, sealed by nobody
-//!         unknown-index                      data for sessions that are not there
-//! ```
 
 mod arguments;
 mod flood;
@@ -21,24 +10,70 @@ mod sys;
 
 use std::process::ExitCode;
 
-use arguments::Arguments;
+use arguments::{Arguments, Failure};
+
+const HELP: &str = "\
+Numbered UDP at a paced rate, so that loss and reordering are known, and floods of
+messages that a WireGuard device must refuse. For loopback and lab namespaces only.
+
+Usage:
+  podwire-traffic receive --port PORT
+  podwire-traffic send    --to IP:PORT --rate PPS --seconds S --size BYTES [--segments N]
+  podwire-traffic flood   --to IP:PORT --rate PPS --seconds S --kind KIND [...]
+
+receive  counts what `send` sends, until it is killed; prints a line of JSON for each flow
+         that has ended: flow, received, distinct (no duplicates), reordered, bytes
+send     sends datagrams of so many bytes, 12 to 65507; of several lengths, separated by
+         commas, each in turn; prints flow, sent, seconds
+flood    sends what must be refused; prints sent, seconds
+
+Options:
+  --to IP:PORT      where to; IPv6 as [IP]:PORT
+  --rate PPS        datagrams a second
+  --seconds S       for how long; fractions are allowed
+  --segments N      N datagrams at once as one message, which the kernel cuts (UDP_SEGMENT)
+  --kind KIND       initiations --public-key BASE64  to that device: mac1 is right, the rest random
+                    replayed --message HEX           one recorded message, again and again
+                    bad-tags --index N               data for a session that is there, sealed by nobody
+                    unknown-index                    data for sessions that are not there
+
+Examples:
+  podwire-traffic receive --port 7777 &
+  podwire-traffic send --to 127.0.0.1:7777 --rate 10000 --seconds 2 --size 1372
+  podwire-traffic flood --to [::1]:51820 --rate 50000 --seconds 5 --kind unknown-index
+
+Exit status: 0 done, 1 failed, 2 bad input.";
 
 fn main() -> ExitCode {
-    let mut words = std::env::args().skip(1);
-    let mode = words.next().unwrap_or_default();
-    let result = Arguments::parse(words).and_then(|arguments| match mode.as_str() {
-        "receive" => receive::run(&arguments),
-        "send" => send::run(&arguments),
-        "flood" => flood::run(&arguments),
-        _ => Err(format!(
-            "\"{mode}\" is none of receive, send and flood; the head of main.rs says how to use them"
-        )),
-    });
-    match result {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.iter().any(|word| word == "--help" || word == "-h") {
+        println!("{HELP}");
+        return ExitCode::SUCCESS;
+    }
+    match run(words.into_iter()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
+        Err(Failure::Usage(reason)) => {
+            eprintln!("podwire-traffic: {reason}; see `podwire-traffic --help`");
+            ExitCode::from(2)
+        }
+        Err(Failure::System(reason)) => {
             eprintln!("podwire-traffic: {reason}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn run(mut words: impl Iterator<Item = String>) -> Result<(), Failure> {
+    let mode = words.next().unwrap_or_default();
+    let run = match mode.as_str() {
+        "receive" => receive::run,
+        "send" => send::run,
+        "flood" => flood::run,
+        "" => return Err(Failure::Usage("receive, send or flood?".into())),
+        _ => {
+            let reason = format!("\"{mode}\" is none of receive, send and flood");
+            return Err(Failure::Usage(reason));
+        }
+    };
+    run(&Arguments::parse(words)?)
 }

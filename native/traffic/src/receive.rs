@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Failure};
 use crate::send::HEADER_BYTES;
 use crate::sys;
 
@@ -60,9 +60,10 @@ impl Count {
 }
 
 /// Receives until it is killed.
-pub fn run(arguments: &Arguments) -> Result<(), String> {
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let port: u16 = arguments.get("port")?;
-    let socket = sys::bound(port, QUIET).map_err(|error| format!("port {port}: {error}"))?;
+    let socket = sys::bound(port, QUIET)
+        .map_err(|error| Failure::System(format!("port {port}: {error}")))?;
     let mut slots = sys::Slots::new();
     let mut current: Option<(u32, Count)> = None;
     loop {
@@ -85,7 +86,7 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(format!("receiving: {error}")),
+            Err(error) => return Err(Failure::System(format!("receiving: {error}"))),
         }
     }
 }

@@ -46,10 +46,35 @@ impl LinkSocket {
 
     /// Asks for the state of a link; the answer comes by `read`.
     pub fn ask(&self, index: u32) -> io::Result<()> {
-        const BYTES: usize = HEADER_BYTES + INFO_BYTES;
-        let mut message = [0_u8; BYTES];
-        message[..4].copy_from_slice(&(BYTES as u32).to_ne_bytes());
-        message[4..6].copy_from_slice(&libc::RTM_GETLINK.to_ne_bytes());
+        self.send(libc::RTM_GETLINK, index, &[])
+    }
+
+    /// Lets a link come up without a link-local address of its own, as the kernel's `WireGuard` does: it would be another
+    /// one each time, and no peer's `AllowedIPs` have it.
+    pub fn forgo_link_local(&self, index: u32) -> io::Result<()> {
+        /// `linux/if_link.h`
+        const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
+        const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
+        let attribute = |bytes: u16, kind: u16| {
+            let [bytes, kind] = [bytes, kind].map(u16::to_ne_bytes);
+            [bytes[0], bytes[1], kind[0], kind[1]]
+        };
+        let attributes = [
+            attribute(16, libc::IFLA_AF_SPEC),
+            attribute(12, libc::AF_INET6 as u16),
+            attribute(5, IFLA_INET6_ADDR_GEN_MODE),
+            [IN6_ADDR_GEN_MODE_NONE, 0, 0, 0],
+        ];
+        self.send(libc::RTM_SETLINK, index, attributes.as_flattened())
+    }
+
+    /// Sends a request about a link.
+    fn send(&self, kind: u16, index: u32, attributes: &[u8]) -> io::Result<()> {
+        let mut message = vec![0_u8; HEADER_BYTES + INFO_BYTES];
+        message.extend(attributes);
+        let length = message.len() as u32;
+        message[..4].copy_from_slice(&length.to_ne_bytes());
+        message[4..6].copy_from_slice(&kind.to_ne_bytes());
         message[6..8].copy_from_slice(&(libc::NLM_F_REQUEST as u16).to_ne_bytes());
         message[HEADER_BYTES + 4..HEADER_BYTES + 8].copy_from_slice(&index.to_ne_bytes());
         // SAFETY: the pointer and the length are those of `message`.
