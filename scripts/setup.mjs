@@ -33,6 +33,7 @@ const testPrograms = {
   ss: 'iproute2',
   setpriv: 'util-linux',
   conntrack: 'conntrack',
+  ethtool: 'ethtool',
   python3: 'python3',
   script: 'bsdutils',
 }

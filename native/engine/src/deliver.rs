@@ -13,7 +13,7 @@ use crate::counters::Drop;
 use crate::endpoint::Endpoint;
 use crate::events::Kind;
 use crate::gate::{self, Reply};
-use crate::offload::{Offload, State};
+use crate::offload::Offload;
 use crate::packet::{MAX_PACKET_BYTES, TAG_BYTES, decapsulate_ecn, parse_inner};
 use crate::plane::{Plane, Warning};
 use crate::segment::Segments;
@@ -199,16 +199,16 @@ impl Delivery {
             let parts: Vec<_> = once(&header[..]).chain(pieces).map(IoSlice::new).collect();
             if let Err(error) = tun.write(&parts) {
                 if item.pieces.len() > 1 && error.raw_os_error() == Some(libc::EINVAL) {
-                    refused = Some(error.to_string());
                     write_each(&item, slots, tun, plane, now_ms);
+                    refused = Some(error);
                 } else {
                     report(&error, item.pieces.len(), tun, plane, now_ms);
                 }
             }
         }
-        if let Some(reason) = refused {
+        if let Some(error) = refused {
             for offload in [Offload::CoalesceTcp, Offload::CoalesceUdp] {
-                plane.offloads.end(offload, State::Failed, reason.clone());
+                plane.give_up(offload, &error);
             }
             self.coalescer = coalescer(plane);
         }

@@ -8,7 +8,7 @@ use crate::counters::{Drop, Drops};
 use crate::error::Result;
 use crate::events::Events;
 use crate::gate::{Gate, Reply};
-use crate::offload::{Offloads, Switches};
+use crate::offload::{OFFLOADS, Offload, Offloads, State, Switches};
 use crate::packet::COOKIE_REPLY_BYTES;
 use crate::peer::PeerId;
 use crate::sys::send::{MAX_SEGMENTS, Outgoing, SEND_MESSAGES};
@@ -96,6 +96,15 @@ impl Plane {
         }
     }
 
+    /// Does without an offload that the kernel refused, and says so, once.
+    pub fn give_up(&self, offload: Offload, error: &std::io::Error) {
+        if self.offloads.end(offload, State::Failed, error.to_string()) {
+            let name = OFFLOADS[offload as usize].1;
+            self.events
+                .warn(&format!("{name} is not used any more: {error}"));
+        }
+    }
+
     /// Sends the messages. Without the table's lock, since the kernel may make it wait. True: all were sent.
     pub fn send(&self, wire: &Wire, now_ms: u64) -> bool {
         if wire.messages.is_empty() {
@@ -136,6 +145,7 @@ impl Plane {
                                 stale.push(source);
                             }
                         }
+                        Failure::Segmentation(error) => self.give_up(Offload::Gso, &error),
                         Failure::Refused(error) => {
                             all = false;
                             self.drops.add(Drop::Send, datagrams);
@@ -191,6 +201,7 @@ impl Plane {
             sockets.send(&outgoing, &self.offloads, |_, datagrams, failure| {
                 let reason = match failure {
                     Failure::Source => return,
+                    Failure::Segmentation(error) => return self.give_up(Offload::Gso, &error),
                     Failure::NoSocket => Drop::NoSocket,
                     Failure::Refused(_) => Drop::Send,
                 };

@@ -113,8 +113,8 @@ impl Sockets {
     }
 
     /// Sends messages in order. `failed` is told of each whose datagrams were not all sent, how many, and why; or that the
-    /// kernel would not use our address, and it was sent from one of the kernel's choice. False: the buffer stayed full for
-    /// the whole of the socket's time-out, and what follows would wait as long.
+    /// kernel would not use our address, and it was sent from one of the kernel's choice; or that it cannot segment. False:
+    /// the buffer stayed full for the whole of the socket's time-out, and what follows would wait as long.
     pub fn send(
         &self,
         messages: &[Outgoing],
@@ -159,7 +159,7 @@ impl Sockets {
                         return false;
                     }
                     if all && error.raw_os_error() == Some(libc::EIO) {
-                        offloads.end(Offload::Gso, State::Failed, error.to_string());
+                        failed(at, 0, Failure::Segmentation(error));
                     }
                     at += 1;
                 }
@@ -244,6 +244,8 @@ pub enum Failure {
     NoSocket,
     /// Our address is not ours any more.
     Source,
+    /// The device cannot segment; each datagram was sent alone.
+    Segmentation(io::Error),
     /// The kernel's reason.
     Refused(io::Error),
 }

@@ -31,6 +31,15 @@ impl Arguments {
         Ok(Self(values))
     }
 
+    /// The value of an option, or this if it is not there.
+    pub fn get_or<T: FromStr>(&self, name: &str, otherwise: T) -> Result<T, Failure> {
+        if self.0.contains_key(name) {
+            self.get(name)
+        } else {
+            Ok(otherwise)
+        }
+    }
+
     /// The value of an option that must be there.
     pub fn get<T: FromStr>(&self, name: &str) -> Result<T, Failure> {
         let text = self

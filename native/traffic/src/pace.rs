@@ -26,7 +26,8 @@ impl Sent {
 
 /// A sleep is about this long. Datagrams of one are sent together.
 const TICK: Duration = Duration::from_micros(250);
-/// Whoever was off the processor for longer than this does not catch up: the burst would test queues, not rates.
+/// Whoever was off the processor for longer than this, and two intervals, does not catch up: the burst would test queues, not
+/// rates.
 const LARGEST_DEBT: Duration = Duration::from_millis(1);
 
 /// Calls `transmit` with how many are due, at most `sys::BATCH`, for `seconds`; it says how many were sent.
@@ -49,8 +50,9 @@ pub fn paced(
                 elapsed: now - start,
             });
         }
-        paid = paid.max(now.checked_sub(LARGEST_DEBT).unwrap_or(start));
-        // At most `LARGEST_DEBT`, so that the product is far from overflow.
+        let largest_debt = LARGEST_DEBT.max(each(2));
+        paid = paid.max(now.checked_sub(largest_debt).unwrap_or(start));
+        // Bounded, so that the product is far from overflow.
         let debt = now.saturating_duration_since(paid).as_nanos() as u64;
         let due = (debt * rate / 1_000_000_000) as usize;
         if due == 0 {

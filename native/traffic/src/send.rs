@@ -20,21 +20,38 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         .collect();
     let sizes =
         sizes.ok_or_else(|| Failure::Usage(format!("--size is {HEADER_BYTES} to 65507")))?;
+    let segments: usize = arguments.get_or("segments", 1)?;
+    let fits = (2..=sys::MAX_SEGMENTS).contains(&segments) && segments * sizes[0] <= 65_507;
+    if segments != 1 && (sizes.len() > 1 || !fits) {
+        let reason = "--segments is 1 to 64, of one size, and of 65507 bytes at most";
+        return Err(Failure::Usage(reason.into()));
+    }
     let socket = sys::connected(to).map_err(|error| Failure::System(format!("{to}: {error}")))?;
-    let mut datagrams = vec![Vec::new(); sys::BATCH];
+    if segments > 1 {
+        sys::segment(&socket, sizes[0])
+            .map_err(|error| Failure::System(format!("UDP_SEGMENT: {error}")))?;
+    }
+    let mut messages = vec![Vec::new(); sys::BATCH];
     let flow = std::process::id();
     let mut number = 0_u64;
-    let sent = paced(arguments.get("rate")?, arguments.get("seconds")?, |due| {
-        for (datagram, number) in datagrams.iter_mut().zip(number..).take(due) {
-            datagram.resize(sizes[number as usize % sizes.len()], 0);
-            datagram[..4].copy_from_slice(&flow.to_le_bytes());
-            datagram[4..HEADER_BYTES].copy_from_slice(&number.to_le_bytes());
+    let rate = arguments.get::<u32>("rate")? / segments as u32;
+    let sent = paced(rate, arguments.get("seconds")?, |due| {
+        let mut next = number;
+        for message in messages.iter_mut().take(due) {
+            let size = sizes[next as usize % sizes.len()];
+            message.resize(segments * size, 0);
+            for datagram in message.chunks_exact_mut(size) {
+                datagram[..4].copy_from_slice(&flow.to_le_bytes());
+                datagram[4..HEADER_BYTES].copy_from_slice(&next.to_le_bytes());
+                next += 1;
+            }
         }
-        let sent = sys::send(&socket, &datagrams[..due])?;
-        number += sent as u64;
+        let sent = sys::send(&socket, &messages[..due])?;
+        number += (sent * segments) as u64;
         Ok(sent)
     });
-    let sent = sent.map_err(|error| Failure::System(format!("sending to {to}: {error}")))?;
+    let mut sent = sent.map_err(|error| Failure::System(format!("sending to {to}: {error}")))?;
+    sent.datagrams = number;
     sent.print(&format!(r#""flow":{flow},"#));
     Ok(())
 }

@@ -9,7 +9,11 @@ use std::time::Duration;
 /// Datagrams in one system call.
 pub const BATCH: usize = 64;
 const SLOT_BYTES: usize = 65_536;
-static BUFFER_BYTES: libc::c_int = 32 << 20;
+/// Datagrams in one message that the kernel cuts.
+pub const MAX_SEGMENTS: usize = 64;
+// linux/udp.h
+const UDP_SEGMENT: libc::c_int = 103;
+const BUFFER_BYTES: libc::c_int = 32 << 20;
 
 /// A socket that sends to one address, from any port.
 pub fn connected(to: SocketAddr) -> io::Result<UdpSocket> {
@@ -18,7 +22,12 @@ pub fn connected(to: SocketAddr) -> io::Result<UdpSocket> {
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
     let socket = UdpSocket::bind((any, 0))?;
-    set_buffer(&socket, libc::SO_SNDBUFFORCE)?;
+    set(
+        &socket,
+        libc::SOL_SOCKET,
+        libc::SO_SNDBUFFORCE,
+        BUFFER_BYTES,
+    )?;
     socket.connect(to)?;
     Ok(socket)
 }
@@ -26,20 +35,36 @@ pub fn connected(to: SocketAddr) -> io::Result<UdpSocket> {
 /// A socket that receives on a port of both families, with room for a burst. A receive gives up after `timeout`.
 pub fn bound(port: u16, timeout: Duration) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, port))?;
-    set_buffer(&socket, libc::SO_RCVBUFFORCE)?;
+    set(
+        &socket,
+        libc::SOL_SOCKET,
+        libc::SO_RCVBUFFORCE,
+        BUFFER_BYTES,
+    )?;
     socket.set_read_timeout(Some(timeout))?;
     Ok(socket)
 }
 
-fn set_buffer(socket: &UdpSocket, option: libc::c_int) -> io::Result<()> {
-    // SAFETY: the pointer and the length are those of a constant of the option's type.
+/// Lets the kernel cut each message into datagrams of this length.
+pub fn segment(socket: &UdpSocket, bytes: usize) -> io::Result<()> {
+    let bytes = libc::c_int::try_from(bytes).map_err(io::Error::other)?;
+    set(socket, libc::SOL_UDP, UDP_SEGMENT, bytes)
+}
+
+fn set(
+    socket: &UdpSocket,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
+    // SAFETY: the pointer and the length are those of `value`, which has the type of these options.
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
-            libc::SOL_SOCKET,
+            level,
             option,
-            (&raw const BUFFER_BYTES).cast(),
-            size_of_val(&BUFFER_BYTES) as libc::socklen_t,
+            (&raw const value).cast(),
+            size_of_val(&value) as libc::socklen_t,
         )
     };
     check(result).map(|_| ())

@@ -11,8 +11,8 @@ use super::msghdr::{Control, read_address};
 use super::socket::UDP_GRO;
 use crate::endpoint::Endpoint;
 
-/// Messages in one system call to receive.
-pub const RECEIVE_MESSAGES: usize = 64;
+/// Messages in one system call to receive. More gain little, and each may grow to a slot: 1 MiB in all.
+pub const RECEIVE_MESSAGES: usize = 16;
 /// Room for one message when receiving.
 pub const SLOT_BYTES: usize = 65_536;
 
