@@ -33,7 +33,7 @@ fn sent(gso: bool, local: Option<&str>) -> (Vec<u8>, bool, [usize; 2]) {
     let mut told = [0; 2];
     let went = sockets.send(&[outgoing], &offloads, |_, count, failure| match failure {
         Failure::Source => told[1] += count,
-        Failure::NoSocket | Failure::Refused(_) => told[0] += count,
+        Failure::NoSocket | Failure::Segmentation(_) | Failure::Refused(_) => told[0] += count,
     });
     let (mut arrived, mut room) = (Vec::new(), [0; 200]);
     while arrived.len() < bytes.len() {
