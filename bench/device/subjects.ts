@@ -112,9 +112,11 @@ export function cpuSeconds({ devices }: Pick<Subject, 'devices'>): number {
 
 /** Peak resident memory of the larger of the two processes, in MB. */
 export function peakMemoryMb({ devices }: Subject): number {
-  const peaks = devices.map(({ pid }) => {
-    const status = readFileSync(`/proc/${pid}/status`, 'latin1')
-    return (Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) * 1024) / 1e6
-  })
-  return Math.max(...peaks)
+  return Math.max(...devices.map(({ pid }) => memoryMb(pid, 'VmHWM')))
+}
+
+/** Resident memory of a process, now or at its peak, in MB of 1,000,000 bytes: the kernel says it in units of 1,024. */
+export function memoryMb(pid: number, what: 'VmRSS' | 'VmHWM'): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1')
+  return (Number(new RegExp(`${what}:\\s+(\\d+)`).exec(status)?.[1]) * 1024) / 1e6
 }

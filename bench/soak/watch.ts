@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import type { Lab } from '../../src/lab/lab.ts'
-import type { Device } from '../device/subjects.ts'
+import { type Device, memoryMb } from '../device/subjects.ts'
 import { every } from './events.ts'
 import { type MemorySamples, memorySampleSeconds, type SessionCount } from './result.ts'
 import type { Span } from './traffic.ts'
@@ -36,8 +36,7 @@ export async function watchSessions(
 
 export function watchMemory(span: Span, { pid }: Device, { residentMb }: MemorySamples): Promise<void> {
   return every(span, memorySampleSeconds * 1000, async () => {
-    const status = readFileSync(`/proc/${pid}/status`, 'latin1')
-    residentMb.push(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1000)
+    residentMb.push(memoryMb(pid, 'VmRSS'))
   })
 }
 

@@ -53,12 +53,6 @@ pub struct Arrival {
     pub handshakes: Vec<(Message, Range<usize>, Incoming)>,
 }
 
-impl Default for Arrival {
-    fn default() -> Self {
-        Self::new(RECEIVE_MESSAGES)
-    }
-}
-
 impl Arrival {
     /// Room for so many messages.
     #[must_use]
