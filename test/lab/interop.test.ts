@@ -115,17 +115,18 @@ async function oneWayData(word: string, sender: DeviceProgram, receiver: DeviceP
     const listener = lab.spawn('b', [process.execPath, '-e', listenScript], { stdio: ['ignore', 'pipe', 'inherit'] })
     assert.ok(listener.stdout)
     await once(listener.stdout, 'data')
+    const startMs = Date.now()
     await lab.exec('a', [process.execPath, '-e', sendScript, '10.7.0.2'])
     await until('the data', async () => (await onlyPeer(lab, 'b')).handshake > 0)
-    const sentMs = Date.now()
     const before = [await onlyPeer(lab, 'a'), await onlyPeer(lab, 'b')] as const
-    await until('an empty packet', async () => (await onlyPeer(lab, 'b')).tx > before[1].tx, 12)
-    const tookMs = Date.now() - sentMs
-    assert.ok(tookMs > 9_000 && tookMs < 11_500, `after ${tookMs} ms`)
+    await until('an empty packet', async () => (await onlyPeer(lab, 'b')).tx > before[1].tx, 20)
+    const tookMs = Date.now() - startMs
+    assert.ok(tookMs >= 10_000, `after ${tookMs} ms`)
     await until('it arrived', async () => (await onlyPeer(lab, 'a')).rx > before[0].rx)
     const after = [await onlyPeer(lab, 'a'), await onlyPeer(lab, 'b')] as const
     assert.equal(after[1].tx - before[1].tx, keepaliveBytes)
     assert.equal(after[0].tx, before[0].tx, 'an empty packet has no answer')
+    // Nor did it come late: after 15 s without an answer the sender asks for a new session.
     assert.deepEqual(
       after.map(peer => peer.handshake),
       before.map(peer => peer.handshake),

@@ -101,10 +101,8 @@ test('wg-quick: up, traffic both ways, save, strip, SaveConfig, and down on both
     const added = publicKeyOf(generatePrivateKey())
     await wg(lab, 'a', 'set', 'wg0', 'peer', added, 'allowed-ips', '10.8.0.0/24')
     await quick.run('a', 'save')
-    assert.match(
-      readFileSync(quick.file('a'), 'utf8'),
-      new RegExp(`MTU = 1380[^]*PublicKey = ${added.replace('+', '\\+')}`),
-    )
+    const withAdded = readFileSync(quick.file('a'), 'utf8')
+    assert.ok(withAdded.includes('MTU = 1380\n') && withAdded.includes(`PublicKey = ${added}\n`), withAdded)
 
     await down(quick, 'b', before.b)
     const saved = readFileSync(quick.file('b'), 'utf8')

@@ -325,14 +325,20 @@ impl Engine {
 
     /// Sends what waits, or an empty packet; without a session asks for one.
     pub fn send_keepalive(&mut self, id: PeerId) -> Result<()> {
+        let now_ms = now_ms();
+        self.wire.clear();
         {
             let table = self.plane.table();
-            let stage = &table.peer(id)?.stage;
-            if !stage.is_occupied() {
-                stage.push(&[]);
+            let peer = table.peer(id)?;
+            // A packet that is staged would make the data of other threads wait for it.
+            if !peer.stage.is_occupied() && !self.wire.add_keepalive(peer, &self.plane, now_ms) {
+                peer.stage.push(&[]);
             }
         }
-        self.plane.flush(id, &mut self.wire, now_ms());
+        if !self.wire.messages.is_empty() {
+            self.plane.send(&self.wire, now_ms);
+        }
+        self.plane.flush(id, &mut self.wire, now_ms);
         Ok(())
     }
 

@@ -211,20 +211,21 @@ impl Plane {
         replies.clear();
     }
 
-    /// Sends what waits for a session of the peer, if it has one; otherwise asks for a handshake. A packet that is
-    /// staged while this runs is sent by it, or by whoever staged it.
+    /// Sends what waits for a session of the peer, if it has one; otherwise asks for a handshake. A packet that is staged
+    /// while this runs is sent by it, after the others.
     pub fn flush(&self, id: PeerId, wire: &mut Wire, now_ms: u64) {
+        let mut again = false;
         loop {
             wire.clear();
-            let more = {
+            {
                 let table = self.table();
                 let Ok(peer) = table.peer(id) else { return };
-                wire.take_staged(peer, self, now_ms)
-            };
-            self.send(wire, now_ms);
-            if !more {
-                return;
+                if !wire.take_staged(peer, self, again, now_ms) {
+                    return;
+                }
             }
+            self.send(wire, now_ms);
+            again = true;
         }
     }
 }

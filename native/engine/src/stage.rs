@@ -2,6 +2,7 @@
 //! packets to many peers that do not answer cost a bounded memory.
 
 use std::collections::VecDeque;
+use std::mem::take;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -37,14 +38,21 @@ impl Budget {
 /// The queue of one peer. Empty while there is a session, so looking costs one load.
 pub struct Stage {
     occupied: AtomicBool,
-    packets: Mutex<VecDeque<Box<[u8]>>>,
+    queue: Mutex<Queue>,
     budget: Arc<Budget>,
 }
 
-/// The queue, held by whoever sends from it.
+#[derive(Default)]
+struct Queue {
+    packets: VecDeque<Box<[u8]>>,
+    /// Whether packets were taken that may not have reached the socket yet.
+    leaving: bool,
+}
+
+/// The queue, held by whoever changes it.
 pub struct Staged<'a> {
     occupied: &'a AtomicBool,
-    packets: MutexGuard<'a, VecDeque<Box<[u8]>>>,
+    queue: MutexGuard<'a, Queue>,
     budget: &'a Budget,
 }
 
@@ -54,12 +62,12 @@ impl Stage {
     pub fn new(budget: Arc<Budget>) -> Self {
         Self {
             occupied: AtomicBool::default(),
-            packets: Mutex::default(),
+            queue: Mutex::default(),
             budget,
         }
     }
 
-    /// Whether packets wait. Another thread may be sending them.
+    /// Whether packets wait, or are on their way to the socket: what comes now has to go after them.
     #[must_use]
     pub fn is_occupied(&self) -> bool {
         self.occupied.load(Ordering::Acquire)
@@ -69,25 +77,36 @@ impl Stage {
     /// peers' queues are.
     pub fn push(&self, packet: &[u8]) -> usize {
         let mut staged = self.hold();
-        let full = staged.packets.len() == MAX_STAGED;
+        let full = staged.queue.packets.len() == MAX_STAGED;
         if full {
             staged.pop();
         }
         if !self.budget.take(packet.len()) {
             return usize::from(full) + 1;
         }
-        staged.packets.push_back(packet.into());
+        staged.queue.packets.push_back(packet.into());
         usize::from(full)
     }
 
-    /// Takes the queue, so that packets leave in order.
+    /// Holds the queue.
     pub fn hold(&self) -> Staged<'_> {
-        let packets = self.packets.lock().unwrap_or_else(PoisonError::into_inner);
         Staged {
             occupied: &self.occupied,
-            packets,
+            queue: self.queue.lock().unwrap_or_else(PoisonError::into_inner),
             budget: &self.budget,
         }
+    }
+
+    /// Holds the queue to send from it, one thread at a time so that packets leave in order; `None` while another does, who
+    /// looks again before it ends. `again`: the caller is that one, and has sent what it took.
+    pub fn hold_to_send(&self, again: bool) -> Option<Staged<'_>> {
+        let mut staged = self.hold();
+        let leaving = take(&mut staged.queue.leaving);
+        if leaving && !again {
+            staged.queue.leaving = true;
+            return None;
+        }
+        Some(staged)
     }
 
     /// Drops all and returns how many there were.
@@ -106,30 +125,37 @@ impl Staged<'_> {
     /// The oldest packet.
     #[must_use]
     pub fn front(&self) -> Option<&[u8]> {
-        self.packets.front().map(|packet| &**packet)
+        self.queue.packets.front().map(|packet| &**packet)
     }
 
     /// Removes the oldest packet.
     pub fn pop(&mut self) {
-        if let Some(packet) = self.packets.pop_front() {
+        if let Some(packet) = self.queue.packets.pop_front() {
             self.budget.give(packet.len());
         }
     }
 
     /// Drops all and returns how many there were.
     pub fn clear(&mut self) -> usize {
-        let packets = self.packets.len();
-        while !self.packets.is_empty() {
+        let packets = self.queue.packets.len();
+        while !self.queue.packets.is_empty() {
             self.pop();
         }
         packets
+    }
+
+    /// Says that the packets that were removed are about to be sent, after which the queue is held again.
+    pub fn leave(&mut self) {
+        self.queue.leaving = true;
     }
 }
 
 impl Drop for Staged<'_> {
     fn drop(&mut self) {
-        self.occupied
-            .store(!self.packets.is_empty(), Ordering::Release);
+        self.occupied.store(
+            self.queue.leaving || !self.queue.packets.is_empty(),
+            Ordering::Release,
+        );
     }
 }
 

@@ -323,9 +323,12 @@ impl Wire {
         });
     }
 
-    /// Seals what waits for the peer, as much as fits; true if there is more. Without a session, asks for one.
-    pub fn take_staged(&mut self, peer: &Peer, plane: &Plane, now_ms: u64) -> bool {
-        let mut staged = peer.stage.hold();
+    /// Seals what waits for the peer, as much as fits; true: the caller sends it and calls again, with `again`. Without a
+    /// session, asks for one.
+    pub fn take_staged(&mut self, peer: &Peer, plane: &Plane, again: bool, now_ms: u64) -> bool {
+        let Some(mut staged) = peer.stage.hold_to_send(again) else {
+            return false;
+        };
         if staged.front().is_none() {
             return false;
         }
@@ -344,8 +347,22 @@ impl Wire {
             }
             staged.pop();
         }
+        staged.leave();
         self.seal(first..self.slots.len(), peer, keys, endpoint, plane, now_ms);
-        staged.front().is_some()
+        true
+    }
+
+    /// Seals an empty packet for the peer; false: it has no session.
+    pub fn add_keepalive(&mut self, peer: &Peer, plane: &Plane, now_ms: u64) -> bool {
+        let keys = peer.keypairs.current().filter(|keys| keys.can_send(now_ms));
+        let (Some(keys), Some(endpoint)) = (keys, peer.endpoint) else {
+            return false;
+        };
+        let first = self.slots.len();
+        if self.put(&[], plane.mtu()).is_some() {
+            self.seal(first..first + 1, peer, keys, endpoint, plane, now_ms);
+        }
+        true
     }
 
     /// Peers for whom packets were staged by `route`.

@@ -82,15 +82,29 @@ impl End {
 
     /// Sends what waits.
     fn flush(&mut self, now_ms: u64) -> Vec<Vec<u8>> {
+        let mut sent = Vec::new();
+        while self.take_staged(!sent.is_empty(), now_ms) {
+            sent.extend(self.datagrams());
+        }
+        sent
+    }
+
+    /// Takes what waits as `Plane::flush` does.
+    fn take_staged(&mut self, again: bool, now_ms: u64) -> bool {
         self.wire.clear();
         let table = self.plane.table();
-        assert!(
-            !self
-                .wire
-                .take_staged(table.peer(self.peer).unwrap(), &self.plane, now_ms)
-        );
+        let peer = table.peer(self.peer).unwrap();
+        self.wire.take_staged(peer, &self.plane, again, now_ms)
+    }
+
+    /// Sends an empty packet.
+    fn keepalive(&mut self, now_ms: u64) -> Vec<u8> {
+        self.wire.clear();
+        let table = self.plane.table();
+        let peer = table.peer(self.peer).unwrap();
+        assert!(self.wire.add_keepalive(peer, &self.plane, now_ms));
         drop(table);
-        self.datagrams()
+        self.datagrams().remove(0)
     }
 
     fn datagrams(&self) -> Vec<Vec<u8>> {

@@ -112,6 +112,27 @@ fn a_packet_that_comes_while_others_wait_goes_behind_them() {
 }
 
 #[test]
+fn a_packet_that_comes_while_others_are_being_sent_goes_behind_them() {
+    let (mut a, mut b) = ends();
+    assert!(a.send(&packet(1, 2, 30), START_MS).is_empty());
+    shake(&mut a, &mut b, START_MS);
+    assert!(a.take_staged(false, START_MS));
+    let sent = a.datagrams();
+    assert_eq!(sent.len(), 1);
+
+    // Another thread comes before the first has sent: it neither sends nor takes what it staged.
+    assert!(a.send(&packet(1, 2, 40), START_MS).is_empty());
+    assert!(a.take_staged(true, START_MS));
+    assert_eq!(a.datagrams()[0].len(), 32 + 48);
+    assert!(!a.take_staged(true, START_MS), "nothing is left");
+    assert_eq!(
+        a.send(&packet(1, 2, 50), START_MS).len(),
+        1,
+        "at once, as ever"
+    );
+}
+
+#[test]
 fn paper_5_1_responder_waits_for_the_first_packet() {
     let (mut a, mut b) = ends();
     assert!(b.send(&packet(2, 1, 20), START_MS).is_empty());
@@ -121,17 +142,16 @@ fn paper_5_1_responder_waits_for_the_first_packet() {
     assert_eq!(b.kinds(), [Kind::HandshakeWanted as u8]);
 
     // What the initiator sends if it has nothing to say.
-    a.plane.table().peer(a.peer).unwrap().stage.push(&[]);
-    let keepalive = a.flush(START_MS);
-    assert_eq!(keepalive[0].len(), 32);
-    assert_eq!(b.receive(&keepalive[0], START_MS), Ok(None));
+    let keepalive = a.keepalive(START_MS);
+    assert_eq!(keepalive.len(), 32);
+    assert_eq!(b.receive(&keepalive, START_MS), Ok(None));
     let events = b.events();
     assert_eq!(
         events.iter().map(|event| event.0).collect::<Vec<_>>(),
         [Kind::Active as u8, Kind::Confirmed as u8]
     );
-    assert_eq!(events[1].2, keepalive[0][4..8], "the local index");
-    assert_eq!(b.receive(&keepalive[0], START_MS), Err(Drop::Replay));
+    assert_eq!(events[1].2, keepalive[4..8], "the local index");
+    assert_eq!(b.receive(&keepalive, START_MS), Err(Drop::Replay));
 
     let sent = b.flush(START_MS);
     assert_eq!(a.receive(&sent[0], START_MS), Ok(Some(packet(2, 1, 20))));
@@ -253,10 +273,9 @@ fn words_tell_the_timers() {
     assert_eq!(b.word(Word::RxBytes) - b_rx, 64);
 
     // A keepalive answers data, and is no data itself.
-    b.plane.table().peer(b.peer).unwrap().stage.push(&[]);
-    let keepalive = b.flush(START_MS + 30);
+    let keepalive = b.keepalive(START_MS + 30);
     assert_eq!(words(&b), [0, 0, 30]);
-    a.receive(&keepalive[0], START_MS + 31).unwrap();
+    a.receive(&keepalive, START_MS + 31).unwrap();
     assert_eq!(words(&a), [0, 0, 31]);
 
     assert!(
