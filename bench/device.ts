@@ -3,7 +3,7 @@
 //
 //   programs -> a pair of devices each -> rounds of measure-*.ts -> samples -> report, chart -> bench/results/
 
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import type { DeviceStatus } from '../src/wireguard/device-status.ts'
 import { requestStatus } from '../src/wireguard/uapi-client.ts'
@@ -19,7 +19,7 @@ import { measureUdp } from './device/measure-udp.ts'
 import { drawPictures, renderPng } from './device/pictures.ts'
 import { findPrograms, root } from './device/programs.ts'
 import { formatReport } from './device/report.ts'
-import { type Result, resultOf } from './device/result.ts'
+import { type Result, replaceFigures, resultOf } from './device/result.ts'
 import { addFigure, emptySamples } from './device/samples.ts'
 import { bare, peakMemoryMb, socketOf, startSubject } from './device/subjects.ts'
 import { startTraffic } from './device/traffic.ts'
@@ -77,9 +77,13 @@ export async function benchDevice(options: DeviceBenchOptions): Promise<void> {
   }
   const result = resultOf(bench, versions, status)
   console.log(formatReport(result).trimEnd())
-  // What is committed is a whole run; a shorter one goes beside it.
-  const whole = !quick && options.rounds === undefined && options.seconds === undefined
-  if (options.only === undefined) writeResult(result, whole ? `${root}bench/results` : `${root}bench/results/quick`)
+  // What is committed is a whole run, of which parts may be measured anew; a shorter one goes beside it.
+  const isWhole = !quick && options.rounds === undefined && options.seconds === undefined
+  const folder = isWhole ? `${root}bench/results` : `${root}bench/results/quick`
+  if (options.only === undefined) return writeResult(result, folder)
+  if (!isWhole) return
+  const merged = replaceFigures(JSON.parse(readFileSync(join(folder, 'device.json'), 'utf8')), result)
+  if (merged !== undefined) writeResult(merged, folder)
 }
 
 function writeResult(result: Result, folder: string): void {

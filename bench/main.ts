@@ -11,7 +11,7 @@ const usage = `usage: npm run bench -- device [--quick] [--only PART,…] [--rou
 
 device  userspace WireGuard devices, side by side; a whole run takes 25 minutes and is written to bench/results/
   --quick        less of everything, in three minutes; written to bench/results/quick/
-  --only PART,…  ${parts.join(', ')}; printed only
+  --only PART,…  ${parts.join(', ')}: of a whole run anew
   --rounds N     how often each device is measured
   --seconds S    how long each time
 soak    everything at once, for an hour or so many minutes

@@ -96,6 +96,20 @@ export function resultOf(
   }
 }
 
+/**
+ * A whole run with the figures of a later one of some parts in place of its own, so that a part can be measured anew; undefined unless
+ * both were made under the same conditions. Memory stays: it is that after all else.
+ */
+export function replaceFigures(whole: Result, later: Result): Result | undefined {
+  const conditionsOf = ({ conditions: { date: _, ...others }, subjects }: Result) => {
+    const versions = subjects.filter(({ name }) => later.subjects.some(subject => subject.name === name))
+    return JSON.stringify([others, versions])
+  }
+  if (conditionsOf(whole) !== conditionsOf(later)) return undefined
+  const { memory: _, engineMemory: __, ...figures } = later.figures
+  return { ...whole, figures: { ...whole.figures, ...figures }, pings: { ...whole.pings, ...later.pings } }
+}
+
 /** undefined where there is no goal, or nothing to compare with. */
 function reaches({ goal, better }: Figure, mine: number, theirs: number | undefined): boolean | undefined {
   if (goal === undefined || ('ratio' in goal && theirs === undefined)) return undefined

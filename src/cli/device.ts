@@ -23,6 +23,7 @@ const defaultMtuBytes = 1420
 export function define(command: Command): void {
   defineStatus(command)
   command
+    .enablePositionalOptions() // those behind `status` are its own
     .usage('[options] <interface>\n       podwire device status [interface] [--json]')
     .argument('<interface>', 'name of the network interface to create')
     .option('-f, --foreground', 'stay in the foreground instead of becoming a daemon')
@@ -113,7 +114,7 @@ async function openDevice(wanted: string, options: Partial<EngineOptions>): Prom
   // V8's nursery stays at its first size: grown, it takes 48 MB that a thousand handshakes leave behind, and saves no time here.
   // And it collects garbage at some 13 MB of heap, not at hundreds, as peers come and go.
   setFlagsFromString('--semi-space-growth-factor=1')
-  setFlagsFromString('--optimize-for-size')
+  setFlagsFromString('--heap-growing-percent=30')
   const log = logger(wanted)
   const tunFd = descriptor('WG_TUN_FD')
   const uapiFd = descriptor('WG_UAPI_FD')

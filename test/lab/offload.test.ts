@@ -6,18 +6,8 @@ import { test } from 'node:test'
 import type { Lab } from '../../src/lab/lab.ts'
 import type { OffloadName } from '../../src/native/engine-status.ts'
 import { refusing } from './refusing.ts'
-import {
-  addOutputRule,
-  dropsOf,
-  innerOf,
-  logged,
-  logOf,
-  notOn,
-  startTraffic,
-  statusOf,
-  type Traffic,
-  withTunnel,
-} from './traffic.ts'
+import { dropsOf, notOn, statusOf } from './status-of.ts'
+import { addOutputRule, innerOf, logged, logOf, startTraffic, type Traffic, withTunnel } from './traffic.ts'
 import {
   type DeviceProgram,
   type End,

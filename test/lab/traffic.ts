@@ -2,18 +2,15 @@
 // numbered UDP of podwire-traffic (native/traffic), which goes in bursts and may be cut by the kernel.
 
 import assert from 'node:assert/strict'
-import { type ChildProcess, execFileSync } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Lab } from '../../src/lab/lab.ts'
-import type { DeviceStatus } from '../../src/wireguard/device-status.ts'
-import { cli, type DeviceProgram, type End, ended, endpointOf, startTunnel } from './tunnel.ts'
+import { trafficProgram } from './podwire-traffic.ts'
+import { type DeviceProgram, type End, ended, endpointOf, startTunnel } from './tunnel.ts'
 import { until } from './until.ts'
 
-const root = fileURLToPath(new URL('../../..', import.meta.url))
 const tcpEnd = fileURLToPath(new URL('./tcp-end.js', import.meta.url))
-const program = `${process.env.CARGO_TARGET_DIR ?? `${root}target`}/release/podwire-traffic`
-let isBuilt = false
 const [tcpPort, udpPort] = ['7000', '7777']
 
 /** The inner addresses of an end. */
@@ -48,9 +45,7 @@ export interface Traffic {
 
 /** Starts the receivers on both ends, which live as long as the lab. */
 export async function startTraffic(lab: Lab, ends: readonly End[]): Promise<Traffic> {
-  if (!isBuilt)
-    execFileSync('cargo', ['build', '--release', '--locked', '--quiet', '-p', 'podwire-traffic'], { cwd: root })
-  isBuilt = true
+  const program = trafficProgram()
   const flows = new Map<number, Counts>()
   for (const { host } of ends) {
     const stdio = ['ignore', 'pipe', 'inherit'] as const
@@ -123,24 +118,4 @@ export async function logOf(lab: Lab, host: string): Promise<string> {
 export async function addOutputRule(lab: Lab, host: string, rule: string): Promise<void> {
   const chain = `chain out {\n type filter hook output priority 0\n ${rule}\n }`
   await lab.exec(host, ['nft', '-f', '-'], { input: `table inet lab {\n ${chain}\n }\n` })
-}
-
-/** What a device says of itself. */
-export async function statusOf(lab: Lab, host: string): Promise<DeviceStatus> {
-  const { stdout } = await lab.exec(host, [process.execPath, cli, 'device', 'status', '--json', 'wg0'])
-  const [status] = (JSON.parse(stdout) as { devices: DeviceStatus[] }).devices
-  assert.ok(status)
-  return status
-}
-
-/** The states of a device's offloads that are not on. */
-export function notOn(status: DeviceStatus): Record<string, string> {
-  const states = Object.entries(status.offloads).map(([name, { state }]) => [name, state] as const)
-  return Object.fromEntries(states.filter(([, state]) => state !== 'on'))
-}
-
-/** What a device has dropped, but for what the kernel sends to all by itself (neighbours, multicast groups). */
-export function dropsOf(status: DeviceStatus): Record<string, number> {
-  const { noPeer: _, ...others } = status.drops
-  return others
 }

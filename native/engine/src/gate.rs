@@ -19,7 +19,8 @@ use crate::plane::Plane;
 use crate::rate_limit::RateLimit;
 use crate::table::{Session, Table};
 
-/// So many initiations that wait are a load: an eighth of what may wait.
+/// So many initiations that wait are a load: an eighth of what may wait. So are as many that were refused since a load was
+/// last seen, or each second of a flood would let the first of them through.
 const LOAD: usize = MAX_INITIATIONS / 8;
 /// A load goes on for this long after it was last seen.
 const LOAD_MS: u64 = 1000;
@@ -36,6 +37,8 @@ pub struct Reply {
 #[derive(Default)]
 struct State {
     loaded_ms: Option<u64>,
+    /// Messages without a cookie since then.
+    refused: usize,
     baker: Baker,
     limit: RateLimit,
 }
@@ -43,10 +46,22 @@ struct State {
 impl State {
     fn is_loaded(&mut self, waiting: usize, now_ms: u64) -> bool {
         if waiting >= LOAD {
-            self.loaded_ms = Some(now_ms);
+            self.load(now_ms);
         }
         self.loaded_ms
             .is_some_and(|loaded_ms| now_ms.saturating_sub(loaded_ms) < LOAD_MS)
+    }
+
+    fn load(&mut self, now_ms: u64) {
+        self.loaded_ms = Some(now_ms);
+        self.refused = 0;
+    }
+
+    fn refuse(&mut self, now_ms: u64) {
+        self.refused += 1;
+        if self.refused == LOAD {
+            self.load(now_ms);
+        }
     }
 }
 
@@ -107,6 +122,7 @@ fn check(
     let source = from.remote;
     let cookie = state.baker.cookie(&source, now_ms);
     if !cookie::verify_mac2(&cookie, message) {
+        state.refuse(now_ms);
         let nonce = state.baker.nonce();
         drop(state);
         replies.push(Reply {

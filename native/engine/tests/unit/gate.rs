@@ -106,6 +106,24 @@ fn kernel_load_is_an_eighth_of_the_queue_and_sticks_for_a_second() {
 }
 
 #[test]
+fn a_flood_that_goes_on_is_a_load_and_passes_nothing_more() {
+    let mut host = Host::loaded(LOAD);
+    let message = handshake(1, 0, None);
+    assert_eq!(host.receive(&message, A, START_MS), Err(Drop::Mac2));
+    host.drain();
+    for now_ms in START_MS..START_MS + 5000 {
+        assert_eq!(host.receive(&message, A, now_ms), Err(Drop::Mac2));
+    }
+    // 513 and 5,000 were refused, the last whole 512 of them until here.
+    let last_ms = START_MS + 9 * LOAD as u64 - 2;
+    assert_eq!(
+        host.receive(&message, A, last_ms + LOAD_MS - 1),
+        Err(Drop::Mac2)
+    );
+    assert_eq!(host.receive(&message, A, last_ms + LOAD_MS), Ok(()));
+}
+
+#[test]
 fn paper_5_4_7_a_cookie_reply_is_sent_to_who_has_no_mac2_under_load() {
     let mut host = Host::loaded(LOAD);
     let peer = host.plane.table_mut().add_peer([1; 32]).unwrap();
