@@ -39,6 +39,16 @@ export const errorTable = {
     hint: 'Use letters, digits, "-", "_" and ".", within the length said.',
     exit: 2,
   },
+  ERR_PODWIRE_VALUE: {
+    message: '{where}: "{text}": expected {expected}',
+    hint: 'Write a value of that form.',
+    exit: 2,
+  },
+  ERR_PODWIRE_INI: {
+    message: '{what} cannot be said in INI: {reason}',
+    hint: 'Keep this configuration as JSON, which `podwire quick` reads too.',
+    exit: 2,
+  },
   ERR_PODWIRE_DOCUMENT: {
     message: '{file}: {path}: {reason}',
     hint: 'Mend the document at the path named and run the command again; nothing was changed.',
