@@ -6,7 +6,7 @@ import { podwireError } from '../base/errors.ts'
 import type { PublicKey } from '../base/key.ts'
 import { Secret } from '../base/secret.ts'
 import { parseName } from '../model/name.ts'
-import { formatComment, type IniLine, iniError, parseIni } from './ini.ts'
+import { formatComment, formatIni, type IniLine, iniError, parseIni } from './ini.ts'
 import type { InterfaceConfig, PeerConfig, SecretSource } from './interface-config.ts'
 import {
   hookKeys,
@@ -112,6 +112,16 @@ function nameIn(comment = ''): string | undefined {
   } catch {
     return undefined // then it is a comment like any other
   }
+}
+
+/** The file in our layout, without touching what it says: lines and comments stay where they are. Error: ERR_PODWIRE_DOCUMENT. */
+export function layoutInterfaceIni(text: string, file: string): string {
+  const names = new Map([...interfaceKeys, ...peerKeys].map(({ name }) => [name.toLowerCase(), name]))
+  const lines = parseIni(text, file).map(line => {
+    if (line.kind === 'section') return { ...line, name: /^peer$/i.test(line.name) ? 'Peer' : 'Interface' }
+    return line.kind === 'entry' ? { ...line, key: names.get(line.key.toLowerCase()) ?? line.key } : line
+  })
+  return formatIni(lines)
 }
 
 /** The text for wg-quick. Error: ERR_PODWIRE_INI if it cannot say what the configuration does. */
