@@ -94,7 +94,7 @@ function explain(issue: z.core.$ZodIssue): { path: readonly PropertyKey[]; reaso
 /** What is wrong with the one form of a union that was meant: the only one with the right type and with no unknown key. */
 function meantBranch(branches: readonly (readonly z.core.$ZodIssue[])[]): z.core.$ZodIssue | undefined {
   const isOther = ({ code, path }: z.core.$ZodIssue) =>
-    path.length === 0 && (code === 'invalid_type' || code === 'unrecognized_keys')
+    path.length === 0 && ['invalid_type', 'invalid_value', 'unrecognized_keys'].includes(code ?? '')
   const meant = branches.filter(issues => !issues.some(isOther))
   return meant.length === 1 ? meant[0]?.[0] : undefined
 }
