@@ -17,6 +17,7 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandFil
   device: { summary: 'a userspace WireGuard device', load: () => import('./device.ts') },
   agent: { summary: 'keep this node in step with its network', load: () => import('./agent.ts') },
   plan: { summary: 'what the agent would change on this host', load: () => import('./plan.ts') },
+  config: { summary: 'configuration documents: check, render, compare', load: () => import('./config.ts') },
   demo: { summary: 'a whole network on this machine: shown, measured, taken down', load: () => import('./demo.ts') },
   lab: { summary: 'networks of namespaces on this machine, for trying things', load: () => import('./lab.ts') },
 }

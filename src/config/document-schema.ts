@@ -63,11 +63,20 @@ export function parseDocument<Schema extends z.ZodType>(schema: Schema, text: st
   return checkDocument(schema, parseJson(text, file).value, file)
 }
 
+/** What is wrong with a value of several forms: what the form says that it was meant to be. */
+function branchIssue(union: z.core.$ZodIssueInvalidUnion): z.core.$ZodIssue {
+  const meant = union.errors
+    .map(([issue]) => issue)
+    .find(issue => issue?.code !== 'invalid_type' || issue.path.length > 0)
+  return meant === undefined ? union : { ...meant, path: [...union.path, ...meant.path] }
+}
+
 /** Checks data that has been parsed already. Error: ERR_PODWIRE_DOCUMENT. */
 export function checkDocument<Schema extends z.ZodType>(schema: Schema, data: unknown, file: string): z.output<Schema> {
   const result = schema.safeParse(data)
   if (result.success) return result.data
-  const [issue, ...others] = result.error.issues
+  const [first, ...others] = result.error.issues
+  const issue = first?.code === 'invalid_union' ? branchIssue(first) : first
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`
   const path = formatPath(issue?.path ?? [])
   // A key of a record that its schema refuses carries the reason one level down.
