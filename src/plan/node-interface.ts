@@ -1,8 +1,9 @@
 // A node's plan as the configuration of its device: what `podwire quick` and Debian's wg-quick bring up alike. Hooks do what a
 // WireGuard configuration cannot say, and say it themselves, so that one file is all a host needs:
 //
-//   PreUp      the accept rules, in one nft transaction: without them the device does not come up
-//   PostUp     INI only: the private key from its file, which has no other way into INI but its text; forwarding
+//   PreUp      the accept rules, in one nft transaction: without them the device does not come up; and in INI the private key
+//              from its file, which INI cannot say (before the peers, so that their handshakes need not wait)
+//   PostUp     forwarding
 //   PostDown   the accept rules go when the device is gone
 
 import type { Family } from '../base/cidr.ts'

@@ -80,7 +80,8 @@ export function acceptTable(device: string): string {
 /** A family that the network has no prefix of is another's altogether: then all of it is outside. */
 function matchPrefixes(header: Header, field: 'saddr' | 'daddr' | 'daddr !=', prefixes: readonly string[]): string[] {
   const those = prefixes.filter(prefix => prefix.includes(':') === (header === 'ip6'))
-  if (those.length > 0) return [`${header} ${field} { ${those.join(', ')} }`]
+  const short = those.map(prefix => prefix.replace(header === 'ip' ? /\/32$/ : /\/128$/, ''))
+  if (those.length > 0) return [`${header} ${field} { ${short.join(', ')} }`]
   return field === 'daddr !=' ? [`meta nfproto ${header === 'ip' ? 'ipv4' : 'ipv6'}`] : []
 }
 
