@@ -1,9 +1,8 @@
 // The parts of `podwire config` for a network document: one node's configuration from it, what a change of it would do, and what
 // is to be said of one that is right. config.ts joins them with those for one interface.
 
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { podwireError, reasonOf } from '../base/errors.ts'
+import { podwireError } from '../base/errors.ts'
 import { formatInterfaceIni } from '../config/interface-ini.ts'
 import { formatInterfaceJson } from '../config/interface-json.ts'
 import { type NetworkDocument, parseNetworkDocument } from '../config/network-document.ts'
@@ -12,6 +11,7 @@ import { planNode, unreachablePairs } from '../plan/network.ts'
 import { describeNetworkDiff, diffNetworks } from '../plan/network-diff.ts'
 import { nodeInterface } from '../plan/node-interface.ts'
 import { renderAcceptRules } from '../policy/accept-rules.ts'
+import { readText } from './config-files.ts'
 
 const renderExamples = `
 The configuration has no private key in it, only the file where the host keeps its own.
@@ -80,21 +80,14 @@ export function defineDiff(config: Command): void {
     })
 }
 
-/** Checks a network document, and returns what is allowed in it but hardly meant. Error: ERR_PODWIRE_DOCUMENT. */
-export function checkNetworkText(text: string, file: string): string[] {
-  return unreachablePairs(parseNetworkDocument(text, file)).map(
-    ([a, b]) =>
-      `${file}: nodes.${a}, nodes.${b}: they are peers, and neither has an endpoint: they cannot reach each other`,
-  )
+/** Checks a network document. Errors: those of parseNetworkDocument. */
+export function checkNetworkText(text: string, file: string, warn: (warning: string) => void): void {
+  const document = parseNetworkDocument(text, file)
+  for (const [a, b] of unreachablePairs(document)) {
+    warn(`${file}: nodes.${a}, nodes.${b}: peers of which neither has an endpoint: they cannot reach each other`)
+  }
 }
 
 function readNetwork(file: string): NetworkDocument {
-  let text: string
-  try {
-    text = readFileSync(file === '-' ? 0 : file, 'utf8')
-  } catch (error) {
-    const values = { file, path: 'the document', reason: `cannot be read: ${reasonOf(error)}` }
-    throw podwireError('ERR_PODWIRE_DOCUMENT', values, error)
-  }
-  return parseNetworkDocument(text, file)
+  return parseNetworkDocument(readText(file), file)
 }

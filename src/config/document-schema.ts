@@ -1,9 +1,12 @@
 // Reads a JSON document by a zod schema. Whatever is wrong with it becomes one ERR_PODWIRE_DOCUMENT that names the file, the
-// path in it ("hosts.a.networks[1]") and what was expected; a key that is not known names the nearest one that is.
+// path in it ("hosts.a.networks[1]"), line and column, and what was expected; a key that is not known names the nearest
+// one that is.
 
 import { z } from 'zod'
 import { PodwireError, podwireError } from '../base/errors.ts'
-import { parseJson } from '../model/document.ts'
+import { hideKeys } from '../base/key.ts'
+import { type JsoncDocument, parseJsonc } from './jsonc.ts'
+import { unknownKey } from './nearest-key.ts'
 
 /** An object in which a key that is not in `shape` is an error. */
 export function strictObject<Shape extends z.core.$ZodShape>(shape: Shape) {
@@ -16,29 +19,6 @@ export function strictObject<Shape extends z.core.$ZodShape>(shape: Shape) {
   })
 }
 
-function unknownKey(key: string, known: readonly string[]): string {
-  const [nearest] = known
-    .map(name => ({ name, distance: editDistance(key.toLowerCase(), name.toLowerCase()) }))
-    .filter(({ name, distance }) => distance <= Math.max(2, name.length / 2))
-    .sort((a, b) => a.distance - b.distance)
-  return nearest === undefined
-    ? `unknown key "${key}"; the keys are ${known.join(', ')}`
-    : `unknown key "${key}"; did you mean "${nearest.name}"?`
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[b.length] ?? 0
-}
-
 /** A check of a string by a parser that throws a PodwireError: the parser's reason becomes the reason at that path. */
 export function checkedBy(parse: (text: string, where: string) => unknown) {
   return (context: z.core.ParsePayload<string>): void => {
@@ -47,7 +27,7 @@ export function checkedBy(parse: (text: string, where: string) => unknown) {
     } catch (error) {
       if (!(error instanceof PodwireError)) throw error
       const message = error.message.replace(/^value: /, '')
-      context.issues.push({ code: 'custom', message, input: context.value })
+      context.issues.push({ code: 'custom', message, input: context.value, continue: true })
     }
   }
 }
@@ -58,28 +38,63 @@ export function formatPath(path: readonly PropertyKey[]): string {
   return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i === 0 ? '' : '.'}${String(key)}`)).join('')
 }
 
-/** Parses and checks a document's text; `file` names it in the error: ERR_PODWIRE_DOCUMENT. */
+/** Parses and checks a document's text (JSON with comments); `file` names it in the error: ERR_PODWIRE_DOCUMENT. */
 export function parseDocument<Schema extends z.ZodType>(schema: Schema, text: string, file: string): z.output<Schema> {
-  return checkDocument(schema, parseJson(text, file).value, file)
+  return checkJsonc(schema, parseJsonc(text, file), file)
 }
 
-/** What is wrong with a value of several forms: what the form says that it was meant to be. */
-function branchIssue(union: z.core.$ZodIssueInvalidUnion): z.core.$ZodIssue {
-  const meant = union.errors
-    .map(([issue]) => issue)
-    .find(issue => issue?.code !== 'invalid_type' || issue.path.length > 0)
-  return meant === undefined ? union : { ...meant, path: [...union.path, ...meant.path] }
-}
-
-/** Checks data that has been parsed already. Error: ERR_PODWIRE_DOCUMENT. */
+/** Checks data that no text stands behind. Error: ERR_PODWIRE_DOCUMENT. */
 export function checkDocument<Schema extends z.ZodType>(schema: Schema, data: unknown, file: string): z.output<Schema> {
+  return check(schema, data, (path, reason) => documentError(file, formatPath(path), reason))
+}
+
+/** Checks a document that has been read already. Error: ERR_PODWIRE_DOCUMENT. */
+export function checkJsonc<Schema extends z.ZodType>(
+  schema: Schema,
+  document: JsoncDocument,
+  file: string,
+): z.output<Schema> {
+  return check(schema, document.value, (path, reason) => refusal(document, file, path, reason))
+}
+
+/** The error that says what is wrong at a path of a document: ERR_PODWIRE_DOCUMENT. */
+export function refusal(document: JsoncDocument, file: string, path: readonly PropertyKey[], reason: string): Error {
+  return documentError(file, `${formatPath(path)} (${document.place(path)})`, reason)
+}
+
+function documentError(file: string, path: string, reason: string): Error {
+  return podwireError('ERR_PODWIRE_DOCUMENT', { file, path: hideKeys(path), reason: hideKeys(reason) })
+}
+
+type Refuse = (path: readonly PropertyKey[], reason: string) => Error
+
+function check<Schema extends z.ZodType>(schema: Schema, data: unknown, refuse: Refuse): z.output<Schema> {
   const result = schema.safeParse(data)
   if (result.success) return result.data
-  const [first, ...others] = result.error.issues
-  const issue = first?.code === 'invalid_union' ? branchIssue(first) : first
+  const [issue, ...others] = result.error.issues
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`
-  const path = formatPath(issue?.path ?? [])
+  const { path, reason } = issue === undefined ? { path: [], reason: 'invalid' } : explain(issue)
+  throw refuse(path, `${reason}${more}`)
+}
+
+function explain(issue: z.core.$ZodIssue): { path: readonly PropertyKey[]; reason: string } {
+  if (issue.code === 'invalid_union') {
+    const inner = meantBranch(issue.errors)
+    if (inner !== undefined) {
+      const { path, reason } = explain(inner)
+      return { path: [...issue.path, ...path], reason }
+    }
+  }
   // A key of a record that its schema refuses carries the reason one level down.
-  const reason = (issue?.code === 'invalid_key' ? issue.issues[0]?.message : issue?.message) ?? 'invalid'
-  throw podwireError('ERR_PODWIRE_DOCUMENT', { file, path, reason: `${reason}${more}` })
+  const message = (issue.code === 'invalid_key' && issue.issues[0]?.message) || issue.message
+  const missing = /^Invalid input: (expected .*), received undefined$/.exec(message)
+  return { path: issue.path, reason: missing === null ? message : `is missing; ${missing[1]}` }
+}
+
+/** What is wrong with the one form of a union that was meant: the only one of the right type, and best with no unknown key. */
+function meantBranch(branches: readonly (readonly z.core.$ZodIssue[])[]): z.core.$ZodIssue | undefined {
+  const without = (codes: readonly string[]) =>
+    branches.filter(issues => !issues.some(({ code, path }) => path.length === 0 && codes.includes(code ?? '')))
+  const meant = [without(['invalid_type', 'unrecognized_keys']), without(['invalid_type'])]
+  return meant.find(found => found.length === 1)?.[0]?.[0]
 }

@@ -7,11 +7,11 @@
 
 import { formatCidr, parsePrefix } from '../base/cidr.ts'
 import type { PublicKey } from '../base/key.ts'
-import { parseJson, refuse } from '../model/document.ts'
+import { type AcceptPort, parseAcceptPort } from './accept-ports.ts'
 import { checkNetwork } from './check-network.ts'
-import { checkDocument, formatPath } from './document-schema.ts'
+import { checkJsonc, refusal } from './document-schema.ts'
+import { parseJsonc } from './jsonc.ts'
 import { type NetworkInput, networkSchema, type SelectorInput } from './network-schema.ts'
-import { type AcceptPort, parseAcceptPort, parsePeerEndpoint } from './network-values.ts'
 import { assignPrefixes } from './node-prefixes.ts'
 
 export interface NetworkDocument {
@@ -64,7 +64,7 @@ export interface AcceptEntry {
 /** Makes the error for the value at a path of a document. */
 export type FailAt = (path: readonly PropertyKey[], reason: string) => Error
 
-/** Parses a network document; `file` names it in the errors: ERR_PODWIRE_DOCUMENT, with the path in it. */
+/** Parses a network document; `file` names it in the errors: ERR_PODWIRE_DOCUMENT, with path, line and column. */
 export function parseNetworkDocument(text: string, file: string): NetworkDocument {
   const { input, failAt } = readNetworkText(text, file)
   const prefixesOf = assignPrefixes(input, failAt)
@@ -74,11 +74,10 @@ export function parseNetworkDocument(text: string, file: string): NetworkDocumen
     topology: parseTopology(input, failAt),
     nodes: Object.entries(input.nodes).map(([name, node]): NetworkNode => {
       const { publicKey, endpoint, zone, behindNat = false, tags = [], share = [] } = node
-      const reached = endpoint === undefined ? undefined : parsePeerEndpoint(endpoint, name)
       return {
         name,
         ...(publicKey !== undefined && { publicKey: publicKey as PublicKey }),
-        ...(reached && { endpoint: reached.text, listenPort: reached.port }),
+        ...(endpoint !== undefined && { endpoint, listenPort: Number(endpoint.split(':').at(-1)) }),
         behindNat,
         ...(zone !== undefined && { zone }),
         tags,
@@ -96,12 +95,11 @@ export function parseNetworkDocument(text: string, file: string): NetworkDocumen
   return document
 }
 
-/** The one place that knows how the text is read. */
 function readNetworkText(text: string, file: string): { input: NetworkInput; failAt: FailAt } {
-  const { value } = parseJson(text, file)
+  const document = parseJsonc(text, file)
   return {
-    input: checkDocument(networkSchema, value, file),
-    failAt: (path, reason) => refuse({ file, path: formatPath(path), value: undefined }, reason),
+    input: checkJsonc(networkSchema, document, file),
+    failAt: (path, reason) => refusal(document, file, path, reason),
   }
 }
 

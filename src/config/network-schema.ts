@@ -7,8 +7,9 @@ import { podwireError } from '../base/errors.ts'
 import { parsePublicKey } from '../base/key.ts'
 import { reservedUse } from '../model/address-use.ts'
 import { parseName } from '../model/name.ts'
+import { parseAcceptPort } from './accept-ports.ts'
 import { checkedBy, strictObject } from './document-schema.ts'
-import { parseAcceptPort, parsePeerEndpoint } from './network-values.ts'
+import { parseEndpointText } from './interface-values.ts'
 
 /** A prefix that containers or a LAN can have. */
 function parseUsablePrefix(text: string, where: string): void {
@@ -62,7 +63,7 @@ const node = strictObject({
   publicKey: z.string().check(checkedBy(parsePublicKey)).optional().describe('Needed to render its peers'),
   endpoint: z
     .string()
-    .check(checkedBy(parsePeerEndpoint))
+    .check(checkedBy(parseEndpointText))
     .optional()
     .describe('Where others reach it: "host:port"; it listens on that port'),
   zone: name.optional(),

@@ -2,8 +2,8 @@
 // with its containers, a share, or a part of one of them that accept rules name.
 
 import { type Cidr, containsCidr, type Family, parsePrefix } from '../base/cidr.ts'
+import { formatAcceptPort } from '../config/accept-ports.ts'
 import type { AcceptEntry, NetworkDocument, Selector } from '../config/network-document.ts'
-import { formatAcceptPort } from '../config/network-values.ts'
 import { selectsNode } from './accept.ts'
 
 export interface Access {

@@ -12,7 +12,7 @@
 //                     anything else: open, or passing through  -- passes
 
 import { podwireError } from '../base/errors.ts'
-import type { AcceptPort } from '../config/network-values.ts'
+import type { AcceptPort } from '../config/accept-ports.ts'
 
 export interface AcceptRules {
   /** Every prefix of the network, shares included: from the device comes nothing to anywhere else. */

@@ -1,6 +1,5 @@
-// Two small texts in a network document: where a peer is reached, and what an accept rule lets pass.
+// What an accept rule of a network document lets pass: "tcp/443", "tcp/8000-8010", "udp/53", "icmp".
 
-import { formatEndpoint, parseEndpoint } from '../base/endpoint.ts'
 import { podwireError } from '../base/errors.ts'
 
 /** What one item of `ports` lets pass. */
@@ -24,15 +23,4 @@ export function parseAcceptPort(text: string, where: string): AcceptPort {
 export function formatAcceptPort(port: AcceptPort): string {
   if (port.protocol === 'icmp') return 'icmp'
   return `${port.protocol}/${port.first}${port.last === port.first ? '' : `-${port.last}`}`
-}
-
-/** Parses "host:port", where the host is an address or a name; canonical. Error: ERR_PODWIRE_ENDPOINT. */
-export function parsePeerEndpoint(text: string, where: string): { text: string; port: number } {
-  const [, host = '', portText] = /^([^:[\]]+):(\d{1,5})$/.exec(text) ?? []
-  const label = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?'
-  const isName = /[a-z]/i.test(host) && new RegExp(`^${label}(\\.${label})*\\.?$`, 'i').test(host) && host.length <= 253
-  const port = Number(portText)
-  if (isName && port >= 1 && port <= 65535) return { text: `${host}:${port}`, port }
-  const endpoint = parseEndpoint(text, where)
-  return { text: formatEndpoint(endpoint), port: endpoint.port }
 }
