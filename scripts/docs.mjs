@@ -8,6 +8,7 @@ import { formatAead } from '../build/bench/aead.js'
 import { formatReport } from '../build/bench/device/report.js'
 import { errorTable } from '../build/src/base/errors.js'
 import { interfaceJsonSchema } from '../build/src/config/interface-schema.js'
+import { networkJsonSchema } from '../build/src/config/network-schema.js'
 import { labJsonSchema } from '../build/src/lab/description.js'
 import { layers } from '../build/test/unit/layers.js'
 
@@ -51,6 +52,7 @@ const documents = {
   'bench/results/device.md': report,
   'bench/results/aead.md': formatAead(resultOf('aead')),
   'schema/interface.json': `${JSON.stringify(interfaceJsonSchema(), undefined, 2)}\n`,
+  'schema/network.json': `${JSON.stringify(networkJsonSchema(), undefined, 2)}\n`,
   'schema/lab.json': `${JSON.stringify(labJsonSchema(), undefined, 2)}\n`,
 }
 for (const [file, text] of Object.entries(documents)) {

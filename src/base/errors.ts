@@ -24,6 +24,11 @@ export const errorTable = {
     hint: 'Write it as 198.51.100.7:51820 or [2001:db8::7]:51820.',
     exit: 2,
   },
+  ERR_PODWIRE_PORTS: {
+    message: '{where}: "{text}" names no ports: {reason}',
+    hint: 'Write "tcp/443", "tcp/8000-8010", "udp/53" or "icmp".',
+    exit: 2,
+  },
   ERR_PODWIRE_KEY: {
     message: '{where}: not a key: {reason}',
     hint: 'A key is 32 bytes: 44 characters of base64, or 64 hexadecimal digits on the UAPI socket. Make one with `wg genkey`.',
@@ -62,6 +67,11 @@ export const errorTable = {
   ERR_PODWIRE_DOCUMENT: {
     message: '{file}: {path}: {reason}',
     hint: 'Mend the document at the path named and run the command again; nothing was changed.',
+    exit: 2,
+  },
+  ERR_PODWIRE_PEER_KEY: {
+    message: 'the configuration of {node} needs public keys that the network document does not have: {peers}',
+    hint: 'Write each as `publicKey` of its node; `podwire wg pubkey <FILE` makes it from the private key, on that host.',
     exit: 2,
   },
 

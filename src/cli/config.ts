@@ -1,5 +1,5 @@
-// `podwire config`: checks configurations, converts them between INI and JSON, and lays them out. What a file is, its text
-// says, not its name.
+// `podwire config`: checks configurations, converts them between INI and JSON, and lays them out; of a network's document it
+// renders a node's configuration and tells changes (config-network.ts). What a file is, its text says, not its name.
 
 import { type Command, Option } from 'commander'
 import { PodwireError, podwireError } from '../base/errors.ts'
@@ -9,6 +9,7 @@ import { formatInterfaceIni, layoutInterfaceIni, parseInterfaceIni } from '../co
 import { formatInterfaceJson, parseInterfaceJson } from '../config/interface-json.ts'
 import { formatJsonc } from '../config/jsonc-format.ts'
 import { exposureWarning, readText, rewriteText, standard, writeText } from './config-files.ts'
+import { checkNetworkText, defineDiff, defineRender } from './config-network.ts'
 
 type Warn = (warning: string) => void
 
@@ -27,8 +28,10 @@ Examples:
   podwire config convert wg0.conf -o wg0.json
   podwire config convert wg0.json --to ini > wg0.conf
   podwire config fmt --check *.json
+  podwire config render network.json --node web --format ini > wg0.conf
+  podwire config diff network.json network.new.json
 
-FILE may be "-", which is standard input. The schema of the JSON form is schema/interface.json.
+FILE may be "-", which is standard input. The schemas of the JSON forms are schema/interface.json and schema/network.json.
 Exit status: 0 all is well, 1 a file is not in our layout (fmt --check) or cannot be read, 2 a file is wrong.`
 
 export function define(command: Command): void {
@@ -75,6 +78,9 @@ export function define(command: Command): void {
         else if (text !== laidOut) await rewriteText(file, laidOut)
       }
     })
+
+  defineRender(command)
+  defineDiff(command)
 }
 
 /** Reads a document of one interface, in either form. */
@@ -91,6 +97,10 @@ async function check(file: string): Promise<{ checked: Checked; refused?: Podwir
   try {
     const text = readText(file)
     kind = documentKind(text)
+    if (kind === 'network') {
+      checkNetworkText(text, file, warning => warnings.push(warning))
+      return { checked: { file, kind, peers: null, warnings, error: null } }
+    }
     const config = parseInterface(kind, text, file, warning => warnings.push(warning))
     const exposed = await exposureWarning(file, config)
     if (exposed !== undefined) warnings.push(exposed)
@@ -106,7 +116,9 @@ function printChecked({ file, kind, peers, warnings, error }: Checked): void {
   for (const warning of warnings) console.error(`podwire: warning: ${warning}`)
   if (error !== null) return
   const form = kind === 'interface-ini' ? 'INI' : 'JSON'
-  console.log(`${file}: good: an interface in ${form} with ${peers} ${peers === 1 ? 'peer' : 'peers'}`)
+  const what =
+    kind === 'network' ? 'a network' : `an interface in ${form} with ${peers} ${peers === 1 ? 'peer' : 'peers'}`
+  console.log(`${file}: good: ${what}`)
 }
 
 /** Ends with the last error's status. Each is said in its own line, the last with its hint, by main.ts. */

@@ -17,7 +17,7 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandFil
   device: { summary: 'a userspace WireGuard device', load: () => import('./device.ts') },
   agent: { summary: 'keep this node in step with its network', load: () => import('./agent.ts') },
   plan: { summary: 'what the agent would change on this host', load: () => import('./plan.ts') },
-  config: { summary: 'check, convert and lay out configurations', load: () => import('./config.ts') },
+  config: { summary: 'check, convert, render and compare configurations', load: () => import('./config.ts') },
   demo: { summary: 'a whole network on this machine: shown, measured, taken down', load: () => import('./demo.ts') },
   lab: { summary: 'networks of namespaces on this machine, for trying things', load: () => import('./lab.ts') },
 }
@@ -27,7 +27,6 @@ async function main(argv: readonly string[]): Promise<void> {
     .description('An encrypted network for containers.')
     .version(version, '-V, --version', 'print the version')
     .helpCommand(false)
-    .enablePositionalOptions() // an option belongs to the command that it stands behind
     .configureHelp({ showGlobalOptions: false })
     .configureOutput({ outputError: () => {} }) // `report` says it
     .addHelpText('after', '\nExit status: 0 done, 1 failed, 2 bad input, 3 the machine lacks something.')

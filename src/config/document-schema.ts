@@ -91,10 +91,11 @@ function explain(issue: z.core.$ZodIssue): { path: readonly PropertyKey[]; reaso
   return { path: issue.path, reason: missing === null ? message : `is missing; ${missing[1]}` }
 }
 
-/** What is wrong with the one form of a union that was meant: the only one with the right type and with no unknown key. */
+/** What is wrong with the one form of a union that was meant: the only one of the right type, and best with no unknown key. */
 function meantBranch(branches: readonly (readonly z.core.$ZodIssue[])[]): z.core.$ZodIssue | undefined {
-  const isOther = ({ code, path }: z.core.$ZodIssue) =>
-    path.length === 0 && ['invalid_type', 'invalid_value', 'unrecognized_keys'].includes(code ?? '')
-  const meant = branches.filter(issues => !issues.some(isOther))
-  return meant.length === 1 ? meant[0]?.[0] : undefined
+  const without = (codes: readonly string[]) =>
+    branches.filter(issues => !issues.some(({ code, path }) => path.length === 0 && codes.includes(code ?? '')))
+  const wrongType = ['invalid_type', 'invalid_value']
+  const meant = [without([...wrongType, 'unrecognized_keys']), without(wrongType)]
+  return meant.find(found => found.length === 1)?.[0]?.[0]
 }

@@ -1,0 +1,59 @@
+// What a node of a network document lets in, from the document's accept rules: only what concerns this node, as prefixes.
+//
+// A destination that any entry names is closed; what any of the entries that name it lets in passes. A selector of nodes means
+// the nodes themselves and their containers; a LAN behind a node is named by its prefix.
+
+import { containsCidr, familyBits, parsePrefix } from '../base/cidr.ts'
+import type { NetworkDocument, NetworkNode, Selector } from '../config/network-document.ts'
+import type { AcceptRules } from '../policy/accept-rules.ts'
+import { outermostPrefixes } from '../policy/base-chains.ts'
+
+/** Undefined if nothing of the node is closed: then it lets in everything. */
+export function planAccept(document: NetworkDocument, node: NetworkNode): AcceptRules | undefined {
+  const entries = document.accept.flatMap(({ to, from, ports }) => {
+    const target = targetAt(to, node)
+    if (!target.self && target.prefixes.length === 0) return []
+    const sources = outermostPrefixes(from.flatMap(selector => sourcesOf(document, selector)))
+    return [{ ...target, sources, ...(ports && { ports }) }]
+  })
+  if (entries.length === 0) return undefined
+  const shares = document.nodes.flatMap(other => other.shares.map(({ prefix }) => prefix))
+  return {
+    network: outermostPrefixes([...document.range, ...shares]),
+    entries,
+    closesSelf: entries.some(({ self }) => self),
+    closed: outermostPrefixes(entries.flatMap(({ prefixes }) => prefixes)),
+  }
+}
+
+/** What of a node an entry is about: the node itself, and prefixes of its containers and shares. */
+function targetAt(to: Selector, node: NetworkNode): { self: boolean; prefixes: string[] } {
+  if (to.kind !== 'prefix') {
+    const self = selectsNode(to, node)
+    return { self, prefixes: self ? node.prefixes.filter(isWide) : [] }
+  }
+  const outer = parsePrefix(to.prefix, 'accept')
+  const carried = [...node.prefixes, ...node.shares.map(({ prefix }) => prefix)]
+  const prefixes = carried.flatMap(text => {
+    const prefix = parsePrefix(text, node.name)
+    return containsCidr(outer, prefix) ? [text] : containsCidr(prefix, outer) ? [to.prefix] : []
+  })
+  return { self: false, prefixes }
+}
+
+/** Whether a selector of nodes means this one. */
+export function selectsNode(selector: Exclude<Selector, { kind: 'prefix' }>, node: NetworkNode): boolean {
+  if (selector.kind === 'node') return selector.name === node.name
+  return selector.kind === 'zone' ? selector.name === node.zone : node.tags.includes(selector.name)
+}
+
+function sourcesOf({ nodes }: NetworkDocument, selector: Selector): readonly string[] {
+  if (selector.kind === 'prefix') return [selector.prefix]
+  return nodes.filter(node => selectsNode(selector, node)).flatMap(({ prefixes }) => prefixes)
+}
+
+/** More than one address: there are containers in it. */
+function isWide(text: string): boolean {
+  const { family, length } = parsePrefix(text, 'prefix')
+  return length < familyBits(family)
+}

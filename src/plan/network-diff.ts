@@ -1,0 +1,137 @@
+// What a change of the network document does, in words: who may open more or less, and which sessions it touches. A session is
+// between two peers and lives on with any change but of their keys: what is routed and let in changes beside it.
+
+import type { NetworkDocument, NetworkNode } from '../config/network-document.ts'
+import { planNode } from './network.ts'
+import { networkAccess } from './network-access.ts'
+
+export interface NetworkDiff {
+  readonly access: readonly AccessChange[]
+  /** Nodes whose own addresses change. */
+  readonly addresses: readonly { readonly node: string; readonly before: string[]; readonly after: string[] }[]
+  readonly sessions: { readonly ended: readonly SessionChange[]; readonly started: readonly SessionChange[] }
+}
+
+interface AccessChange {
+  readonly from: string
+  readonly to: string
+  /** Both, unless it is about one only. */
+  readonly family: 'both' | 4 | 6
+  /** "everything", ports, or "nothing". */
+  readonly before: string
+  readonly after: string
+}
+
+interface SessionChange {
+  readonly between: readonly [string, string]
+  readonly reason: string
+}
+
+export function diffNetworks(before: NetworkDocument, after: NetworkDocument): NetworkDiff {
+  return {
+    access: diffAccess(before, after),
+    addresses: diffAddresses(before, after),
+    sessions: diffSessions(before, after),
+  }
+}
+
+/** A line each; "No change." if there is none. */
+export function describeNetworkDiff({ access, addresses, sessions }: NetworkDiff): string[] {
+  const families = { both: '', 4: ' (IPv4 only)', 6: ' (IPv6 only)' }
+  const lines = [
+    ...access.map(({ from, to, family, before, after }) => {
+      const change =
+        before === 'nothing'
+          ? `gains ${after}`
+          : after === 'nothing'
+            ? `loses ${before}`
+            : `has ${after} instead of ${before}`
+      return `access: ${from} to ${to}: ${change}${families[family]}`
+    }),
+    ...addresses.map(
+      ({ node, before, after }) => `addresses: ${node} has ${after.join(', ')} instead of ${before.join(', ')}`,
+    ),
+    ...sessions.ended.map(({ between, reason }) => `session ends: ${between.join(' and ')}: ${reason}`),
+    ...sessions.started.map(({ between, reason }) => `new session: ${between.join(' and ')}: ${reason}`),
+  ]
+  if (lines.length === 0) return ['No change of access, addresses or sessions.']
+  return sessions.ended.length === 0 ? [...lines, 'No session that lives is touched.'] : lines
+}
+
+const nothing = 'nothing'
+
+function diffAccess(before: NetworkDocument, after: NetworkDocument): AccessChange[] {
+  const [old, now] = [accessByPair(before), accessByPair(after)]
+  const changes = new Map<string, AccessChange>()
+  for (const key of new Set([...old.keys(), ...now.keys()])) {
+    const [was, is] = [old.get(key), now.get(key)]
+    const some = is ?? was
+    if (some === undefined || was?.what === is?.what) continue
+    const { from, to, family } = some
+    const change = { from, to, before: was?.what ?? nothing, after: is?.what ?? nothing }
+    const pair = JSON.stringify(change)
+    changes.set(pair, { ...change, family: changes.has(pair) ? 'both' : family })
+  }
+  return [...changes.values()]
+}
+
+type Pair = { from: string; to: string; family: 4 | 6; what: string }
+
+/** Several prefixes of one family at a node are one place here. */
+function accessByPair(document: NetworkDocument): Map<string, Pair> {
+  const pairs = new Map<string, Pair>()
+  for (const access of networkAccess(document)) {
+    const key = `${access.from} ${access.to} ${access.family}`
+    const known = pairs.get(key)?.what ?? access.what
+    const what = known.split('; ').includes(access.what) ? known : `${known}; ${access.what}`
+    pairs.set(key, { ...access, what })
+  }
+  return pairs
+}
+
+function diffAddresses(before: NetworkDocument, after: NetworkDocument): NetworkDiff['addresses'] {
+  const old = nodesByName(before)
+  return after.nodes.flatMap(node => {
+    const known = old.get(node.name)
+    if (known === undefined) return []
+    const [was, is] = [[...planNode(before, known).addresses], [...planNode(after, node).addresses]]
+    return was.join() === is.join() ? [] : [{ node: node.name, before: was, after: is }]
+  })
+}
+
+function diffSessions(before: NetworkDocument, after: NetworkDocument): NetworkDiff['sessions'] {
+  const [oldNodes, newNodes] = [nodesByName(before), nodesByName(after)]
+  const [old, now] = [sessionsOf(before), sessionsOf(after)]
+  const keyChanged = (name: string) => oldNodes.get(name)?.publicKey !== newNodes.get(name)?.publicKey
+  const lacking = (nodes: ReadonlyMap<string, NetworkNode>, between: readonly string[]) =>
+    between.find(name => !nodes.has(name))
+  const ended: SessionChange[] = []
+  const started: SessionChange[] = []
+  for (const [key, between] of old) {
+    const gone = lacking(newNodes, between)
+    const rekeyed = between.find(keyChanged)
+    if (gone !== undefined) ended.push({ between, reason: `${gone} leaves the network` })
+    else if (!now.has(key)) ended.push({ between, reason: 'they are no longer peers' })
+    else if (rekeyed !== undefined) ended.push({ between, reason: `${rekeyed} has another key` })
+  }
+  for (const [key, between] of now) {
+    const joined = lacking(oldNodes, between)
+    const rekeyed = between.find(keyChanged)
+    if (joined !== undefined) started.push({ between, reason: `${joined} joins the network` })
+    else if (!old.has(key)) started.push({ between, reason: 'they become peers' })
+    else if (rekeyed !== undefined) started.push({ between, reason: `${rekeyed} has another key` })
+  }
+  return { ended, started }
+}
+
+/** Each pair of peers once. */
+function sessionsOf(document: NetworkDocument): Map<string, [string, string]> {
+  const pairs = document.nodes.flatMap(node =>
+    planNode(document, node).peers.map(({ node: peer }) => [node.name, peer.name].sort() as [string, string]),
+  )
+  return new Map(pairs.map(pair => [pair.join(' '), pair]))
+}
+
+function nodesByName({ nodes }: NetworkDocument): Map<string, NetworkNode> {
+  return new Map(nodes.map(node => [node.name, node]))
+}
