@@ -9,9 +9,9 @@ const hidden = '.new-'
 /** Far longer than a write takes: what is older was left by a process that died. */
 const staleMs = 60_000
 
-/** Gives `file` the text, in place of what it had. */
-export function replaceFile(file: string, text: string): Promise<void> {
-  return place(file, text, temporary => rename(temporary, file))
+/** Gives `file` the text, in place of what it had, and the mode. */
+export function replaceFile(file: string, text: string, mode = 0o644): Promise<void> {
+  return place(file, text, temporary => rename(temporary, file), mode)
 }
 
 /** Makes `file` with the text; false if there is one already. */
@@ -25,11 +25,16 @@ export async function createFile(file: string, text: string): Promise<boolean> {
   }
 }
 
-async function place(file: string, text: string, name: (temporary: string) => Promise<void>): Promise<void> {
+async function place(
+  file: string,
+  text: string,
+  name: (temporary: string) => Promise<void>,
+  mode = 0o644,
+): Promise<void> {
   const folder = dirname(file)
   const temporary = join(folder, `${hidden}${basename(file)}-${randomBytes(6).toString('hex')}`)
   try {
-    const handle = await open(temporary, 'wx', 0o644)
+    const handle = await open(temporary, 'wx', mode)
     try {
       await handle.writeFile(text)
       await handle.sync()
