@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { formatAead } from '../build/bench/aead.js'
 import { formatReport } from '../build/bench/device/report.js'
 import { errorTable } from '../build/src/base/errors.js'
+import { interfaceJsonSchema } from '../build/src/config/interface-schema.js'
 import { labJsonSchema } from '../build/src/lab/description.js'
 import { layers } from '../build/test/unit/layers.js'
 
@@ -49,6 +50,7 @@ const documents = {
   'README.md': withPart('README.md', 'bench', report),
   'bench/results/device.md': report,
   'bench/results/aead.md': formatAead(resultOf('aead')),
+  'schema/interface.json': `${JSON.stringify(interfaceJsonSchema(), undefined, 2)}\n`,
   'schema/lab.json': `${JSON.stringify(labJsonSchema(), undefined, 2)}\n`,
 }
 for (const [file, text] of Object.entries(documents)) {

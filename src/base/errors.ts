@@ -34,9 +34,29 @@ export const errorTable = {
     hint: 'Run `chmod 600 {file}`; if others may have read it, remove it, and a new key is made.',
     exit: 2,
   },
+  ERR_PODWIRE_SECRET: {
+    message: '{where}: the secret cannot be had from {source}: {reason}',
+    hint: 'Look at that source by hand; it has to give one key in base64 and nothing else.',
+    exit: 1,
+  },
+  ERR_PODWIRE_FILE: {
+    message: '{file} cannot be {what}: {reason}',
+    hint: 'Check the name of the file and of its folder, and that you may do this there.',
+    exit: 1,
+  },
   ERR_PODWIRE_NAME: {
     message: '{where}: "{text}" cannot be used as a name: {reason}',
     hint: 'Use letters, digits, "-", "_" and ".", within the length said.',
+    exit: 2,
+  },
+  ERR_PODWIRE_VALUE: {
+    message: '{where}: "{text}": expected {expected}',
+    hint: 'Write a value of that form.',
+    exit: 2,
+  },
+  ERR_PODWIRE_INI: {
+    message: '{what} cannot be said in INI: {reason}',
+    hint: 'Keep this configuration as JSON, which `podwire quick` reads too.',
     exit: 2,
   },
   ERR_PODWIRE_DOCUMENT: {

@@ -37,3 +37,10 @@ export class Secret {
     return '[secret]'
   }
 }
+
+/** A secret as it stands in a document, or where to find it when it is needed. */
+export type SecretSource =
+  | Secret
+  | { readonly file: string }
+  | { readonly env: string }
+  | { readonly command: readonly string[] }

@@ -18,6 +18,7 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandFil
   quick: { summary: 'bring an interface up or down from its file: what wg-quick(8) does', load: () => import('./quick.ts') },
   agent: { summary: 'keep this node in step with its network', load: () => import('./agent.ts') },
   plan: { summary: 'what the agent would change on this host', load: () => import('./plan.ts') },
+  config: { summary: 'check, convert and lay out configurations', load: () => import('./config.ts') },
   demo: { summary: 'a whole network on this machine: shown, measured, taken down', load: () => import('./demo.ts') },
   lab: { summary: 'networks of namespaces on this machine, for trying things', load: () => import('./lab.ts') },
 }

@@ -2,14 +2,9 @@
 // this, both writers take it, and `podwire quick` carries it out. Data only; what a text may say is in the parsers.
 
 import type { PublicKey } from '../base/key.ts'
-import type { Secret } from '../base/secret.ts'
+import type { SecretSource } from '../base/secret.ts'
 
-/** A secret as it stands in a document, or where to find it when it is needed. */
-export type SecretSource =
-  | Secret
-  | { readonly file: string }
-  | { readonly env: string }
-  | { readonly command: readonly string[] }
+export type { SecretSource }
 
 export interface InterfaceConfig {
   /** Absent: the device has none until a hook sets it. */

@@ -4,7 +4,7 @@
 import { z } from 'zod'
 import { type Cidr, containsCidr, formatAddress, maskCidr, parseAddress, parseCidr, parsePrefix } from '../base/cidr.ts'
 import { podwireError } from '../base/errors.ts'
-import { checkDocument, checkedBy, formatPath, parseDocument, strictObject } from './document-schema.ts'
+import { checkDocument, checkedBy, formatPath, parseDocument, strictObject } from '../config/document-schema.ts'
 
 const cidr = z.string().check(checkedBy(parseCidr))
 const prefix = z.string().check(checkedBy(parsePrefix))

@@ -9,15 +9,23 @@ const hidden = '.new-'
 /** Far longer than a write takes: what is older was left by a process that died. */
 const staleMs = 60_000
 
-/** Gives `file` the text, in place of what it had, and the mode. */
-export function replaceFile(file: string, text: string, mode = 0o644): Promise<void> {
-  return place(file, text, temporary => rename(temporary, file), mode)
+/** Who may do what with a new file; absent: the writer owns it, and all may read. */
+export interface Access {
+  readonly mode: number
+  readonly owner?: { readonly uid: number; readonly gid: number }
+}
+
+const readable: Access = { mode: 0o644 }
+
+/** Gives `file` the text, in place of what it had. */
+export function replaceFile(file: string, text: string, access: Access = readable): Promise<void> {
+  return place(file, text, access, temporary => rename(temporary, file))
 }
 
 /** Makes `file` with the text; false if there is one already. */
 export async function createFile(file: string, text: string): Promise<boolean> {
   try {
-    await place(file, text, temporary => link(temporary, file))
+    await place(file, text, readable, temporary => link(temporary, file))
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
@@ -28,14 +36,15 @@ export async function createFile(file: string, text: string): Promise<boolean> {
 async function place(
   file: string,
   text: string,
+  { mode, owner }: Access,
   name: (temporary: string) => Promise<void>,
-  mode = 0o644,
 ): Promise<void> {
   const folder = dirname(file)
   const temporary = join(folder, `${hidden}${basename(file)}-${randomBytes(6).toString('hex')}`)
   try {
     const handle = await open(temporary, 'wx', mode)
     try {
+      if (owner !== undefined) await handle.chown(owner.uid, owner.gid)
       await handle.writeFile(text)
       await handle.sync()
     } finally {
