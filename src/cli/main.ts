@@ -15,7 +15,10 @@ interface CommandFile {
 
 const commands: Record<string, { summary: string; load: () => Promise<CommandFile> }> = {
   device: { summary: 'a userspace WireGuard device', load: () => import('./device.ts') },
-  quick: { summary: 'bring an interface up or down from its file: what wg-quick(8) does', load: () => import('./quick.ts') },
+  quick: {
+    summary: 'bring an interface up or down from its file: what wg-quick(8) does',
+    load: () => import('./quick.ts'),
+  },
   agent: { summary: 'keep this node in step with its network', load: () => import('./agent.ts') },
   plan: { summary: 'what the agent would change on this host', load: () => import('./plan.ts') },
   config: { summary: 'check, convert and lay out configurations', load: () => import('./config.ts') },

@@ -41,7 +41,7 @@ export async function readConfigFile(argument: string, warn: (warning: string) =
     throw podwireError('ERR_PODWIRE_SYSTEM', { what: file, reason: reasonOf(error) }, error)
   })
   if (((await stat(file)).mode & 0o007) !== 0) warn(`${file} is world accessible: run \`chmod 600 ${file}\``)
-  const config = form === 'json' ? parseInterfaceJson(text, file) : parseInterfaceIni(text, file)
+  const config = form === 'json' ? parseInterfaceJson(text, file, warn) : parseInterfaceIni(text, file, warn)
   return { name, file, text, form: form === 'json' ? 'json' : 'ini', config }
 }
 
@@ -69,7 +69,7 @@ export function formatConfig({ form }: Pick<ConfigFile, 'form'>, config: Interfa
 export async function writeConfigFile({ file }: ConfigFile, text: string): Promise<void> {
   const real = await realpath(file)
   await sweepFolder(dirname(real))
-  await replaceFile(real, text, 0o600)
+  await replaceFile(real, text, { mode: 0o600 })
 }
 
 /** The keys of [Interface] that wg(8) does not know. */

@@ -60,7 +60,8 @@ export async function quick(verb: Verb, options: QuickOptions): Promise<void> {
   const { argument, dryRun, tell, show } = options
   const file = await readConfigFile(argument, warning => tell(`Warning: ${warning}`))
   if (verb === 'strip') return show(await strippedText(file))
-  if (!dryRun && process.getuid?.() !== 0) throw podwireError('ERR_PODWIRE_NEEDS_ROOT', { what: `podwire quick ${verb}` })
+  if (!dryRun && process.getuid?.() !== 0)
+    throw podwireError('ERR_PODWIRE_NEEDS_ROOT', { what: `podwire quick ${verb}` })
   const { name } = file
   const unlock = dryRun ? () => {} : await takeLock(`quick-${name}`)
   if (unlock === undefined) throw podwireError('ERR_PODWIRE_QUICK_BUSY', { name })
