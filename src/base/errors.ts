@@ -81,6 +81,12 @@ export const errorTable = {
     exit: 2,
   },
 
+  ERR_PODWIRE_NO_CONFIG: {
+    message: 'there is no configuration {file}',
+    hint: 'Name a file that ends in .conf or .json by a path with a slash, or an interface of /etc/wireguard.',
+    exit: 2,
+  },
+
   // What the machine does not have
   ERR_PODWIRE_NEEDS_ROOT: {
     message: '{what} needs root (or CAP_NET_ADMIN): permission was denied',
@@ -104,6 +110,41 @@ export const errorTable = {
   },
 
   // Something is in the way
+  ERR_PODWIRE_NO_DEVICE: {
+    message: 'there is no WireGuard device named "{name}"',
+    hint: 'See which there are with `podwire wg show interfaces`; start one with `podwire device IF`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_UNRESOLVED: {
+    message: '{where}: no address was found for "{host}": {reason}',
+    hint: 'Check the name and the DNS servers of this host, or write an address in its place.',
+    exit: 1,
+  },
+  ERR_PODWIRE_QUICK_IS_UP: {
+    message: 'the interface {name} exists already{state}',
+    hint: 'Take it down with `podwire quick down {file}`, or apply a changed file with `podwire quick reload {file}`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_QUICK_HALF_UP: {
+    message: 'the interface {name} is half up: an `up` was killed in the middle',
+    hint: 'Take it down with `podwire quick down {file}`, then bring it up again.',
+    exit: 1,
+  },
+  ERR_PODWIRE_QUICK_BUSY: {
+    message: 'another `podwire quick` is at work on {name}',
+    hint: 'Wait until it has ended; a hook that hangs is among its children (`ps --forest`).',
+    exit: 1,
+  },
+  ERR_PODWIRE_HOOK: {
+    message: 'the command `{command}` of the configuration ended with {status}',
+    hint: 'Mend the command, or take it out of the file.',
+    exit: 1,
+  },
+  ERR_PODWIRE_INTERRUPTED: {
+    message: 'interrupted by {signal}',
+    hint: 'What `up` and `reload` had done was taken back; run it again.',
+    exit: 1,
+  },
   ERR_PODWIRE_NAME_IN_USE: {
     message: 'a network interface named "{name}" exists already',
     hint: 'Choose another name, or remove that one with `ip link delete {name}`.',

@@ -9,6 +9,7 @@ const packages: Record<string, string> = {
   tc: 'iproute2',
   nft: 'nftables',
   wg: 'wireguard-tools',
+  resolvconf: 'openresolv',
   nsenter: 'util-linux',
   unshare: 'util-linux',
   mount: 'mount',

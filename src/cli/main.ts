@@ -15,6 +15,10 @@ interface CommandFile {
 
 const commands: Record<string, { summary: string; load: () => Promise<CommandFile> }> = {
   device: { summary: 'a userspace WireGuard device', load: () => import('./device.ts') },
+  quick: {
+    summary: 'bring an interface up or down from its file: what wg-quick(8) does',
+    load: () => import('./quick.ts'),
+  },
   agent: { summary: 'keep this node in step with its network', load: () => import('./agent.ts') },
   plan: { summary: 'what the agent would change on this host', load: () => import('./plan.ts') },
   config: { summary: 'check, convert, render and compare configurations', load: () => import('./config.ts') },
@@ -56,13 +60,16 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 
-// wg-quick takes one word for a command: a link to this file with one of these names is `podwire device`.
-if (['podwire-device', 'wireguard-go'].includes(basename(process.argv[1] ?? ''))) {
-  process.argv.splice(1, 1, fileURLToPath(import.meta.url), 'device')
-}
+// wg-quick and scripts take one word for a command: a link to this file with one of these names is the command beside it.
+const links: Record<string, string> = { 'podwire-device': 'device', 'wireguard-go': 'device', 'wg-quick': 'quick' }
+const calledAs = basename(process.argv[1] ?? '')
+const linked = Object.hasOwn(links, calledAs) ? links[calledAs] : undefined
+if (linked !== undefined) process.argv.splice(1, 1, fileURLToPath(import.meta.url), linked)
 
 main(process.argv).catch((error: unknown) => {
-  process.exitCode = report(error)
+  const status = report(error)
+  // wg-quick's own statuses are 0 and 1.
+  process.exitCode = calledAs === 'wg-quick' ? Math.min(1, status) : status
 })
 
 /** Says on standard error what went wrong and what to do next; returns the exit status. */

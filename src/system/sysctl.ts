@@ -54,7 +54,7 @@ async function advertisedLinks(deviceName: string): Promise<string[]> {
 }
 
 /** The value of `name` ("ipv4/ip_forward"); undefined if the kernel has none, as without IPv6 or after a link went. */
-async function readSysctl(name: string): Promise<string | undefined> {
+export async function readSysctl(name: string): Promise<string | undefined> {
   try {
     return (await readFile(`${root}/${name}`, 'utf8')).trim()
   } catch (error) {
@@ -63,7 +63,8 @@ async function readSysctl(name: string): Promise<string | undefined> {
   }
 }
 
-async function writeSysctl(name: string, value: string): Promise<void> {
+/** Errors: ERR_PODWIRE_NEEDS_ROOT, ERR_PODWIRE_SYSTEM. */
+export async function writeSysctl(name: string, value: string): Promise<void> {
   try {
     await writeFile(`${root}/${name}`, value)
   } catch (error) {

@@ -48,7 +48,7 @@ export const layers: readonly Layer[] = [
   },
   {
     rank: 5,
-    folders: ['server', 'agent', 'cni', 'lab'],
+    folders: ['server', 'agent', 'cni', 'lab', 'quick'],
     may: '0-4, not one another',
     why: 'each is a program of its own; the command line joins them',
   },

@@ -1,0 +1,111 @@
+// `reload`: from what the host has to what the file says, without a handshake. What is new comes before what goes, and the
+// device forgets a prefix last: its AllowedIPs tell the next run, after a crash, which routes were ours.
+
+import { type Family, formatCidr, maskCidr, parseCidr } from '../../base/cidr.ts'
+import type { DeviceState } from '../../model/device.ts'
+import { configuredDevice, deviceDifference } from './device-difference.ts'
+import { ownMarks } from './down.ts'
+import type { HostFacts, LinkFacts, LinkRoute, ReadyConfig } from './facts.ts'
+import { addressAction, defaultRouteSteps, dnsStep, nft, removeDns, removeRuleActions, routeAction } from './routing.ts'
+import { type Action, run, type Step } from './step.ts'
+import { planTunnel, removeFirewallScript, type Tunnel } from './tunnel.ts'
+
+/** Needs `facts.link` and `facts.device`. Routes and hooks that a hook made are left alone; hooks are not run. */
+export function planReload(
+  name: string,
+  config: ReadyConfig,
+  facts: HostFacts & { link: LinkFacts; device: DeviceState },
+): Step[] {
+  const { link, device } = facts
+  const tunnel = planTunnel(config, facts)
+  const wanted = configuredDevice(config, tunnel)
+  // Without a mark in the file and without a default route, the one that the default route had goes with it.
+  const drops = tunnel.mark === 0 && link.routes.some(({ table }) => device.fwmark !== 0 && table === device.fwmark)
+  const { add, remove } = deviceDifference(device, drops ? { ...wanted, fwmark: 0 } : wanted)
+  const stale = staleRoutes(link, device, tunnel)
+  return [
+    ...mtuStep(name, tunnel.mtuBytes, link.mtuBytes),
+    ...missing(config.addresses, link.addresses).map(
+      (address): Step => ({
+        action: addressAction('add', address, name),
+        undo: addressAction('delete', address, name),
+      }),
+    ),
+    ...(add === undefined ? [] : [deviceStep(add)]),
+    ...newRoutes(link, tunnel).map(
+      (route): Step => ({ action: routeAction('add', route, name), undo: routeAction('delete', route, name) }),
+    ),
+    ...tunnel.full.flatMap(family => defaultRouteSteps(name, family, config.addresses, tunnel, facts)),
+    ...removeOldDefault(name, tunnel, facts).map(action => ({ action })),
+    ...stale.map(
+      (route): Step => ({ action: routeAction('delete', route, name), undo: routeAction('add', route, name) }),
+    ),
+    ...removeAddresses(name, config.addresses, link.addresses).map(action => ({ action })),
+    ...(remove === undefined ? [] : [deviceStep(remove)]),
+    ...dnsSteps(name, config, facts),
+  ]
+}
+
+function mtuStep(name: string, wanted: number, before: number): Step[] {
+  const set = (mtuBytes: number) => run(['ip', 'link', 'set', 'mtu', String(mtuBytes), 'dev', name])
+  return wanted === before ? [] : [{ action: set(wanted), undo: set(before) }]
+}
+
+/** Not taken back: the device keeps what it has taken, and the next reload goes on from there. */
+function deviceStep(change: Extract<Action, { kind: 'device' }>['change']): Step {
+  return { action: { kind: 'device', change } }
+}
+
+function newRoutes(link: LinkFacts, { routes }: Tunnel): LinkRoute[] {
+  const there = new Set(link.routes.map(routeKey))
+  return routes.filter(route => !there.has(routeKey(route)))
+}
+
+/** Routes to what the device lets in now, which the file no longer asks for. Others are the work of a hook. */
+function staleRoutes(link: LinkFacts, device: DeviceState, { routes }: Tunnel): LinkRoute[] {
+  const wanted = new Set(routes.map(routeKey))
+  const ours = new Set(device.peers.flatMap(({ allowedIps }) => allowedIps))
+  return link.routes.filter(route => ours.has(route.destination) && !wanted.has(routeKey(route)))
+}
+
+function routeKey({ destination, table }: LinkRoute): string {
+  return `${destination} ${table}`
+}
+
+/** Rules of other marks than the one wanted, and the firewall of families without a default route. */
+function removeOldDefault(name: string, { full, mark }: Tunnel, facts: HostFacts): Action[] {
+  const isOurs = ownMarks(facts)
+  const families: Family[] = [4, 6]
+  return families.flatMap(family => {
+    const stays = full.includes(family)
+    const rules = removeRuleActions(family, old => isOurs(old) && !(stays && old === mark), facts)
+    const firewall = !stays && facts.firewallMarks[family] !== undefined
+    return [...rules, ...(firewall ? [nft(removeFirewallScript(name, family))] : [])]
+  })
+}
+
+/** The kernel takes the other IPv4 addresses of a prefix away with its first: those that stay are put again. */
+function removeAddresses(name: string, wanted: readonly string[], before: readonly string[]): Action[] {
+  const gone = missing(before, wanted)
+  const prefixes = new Set(gone.filter(address => !address.includes(':')).map(prefixOf))
+  const again = wanted.filter(address => prefixes.has(prefixOf(address)))
+  return [
+    ...gone.map(address => addressAction('delete', address, name)),
+    ...again.map(address => addressAction('replace', address, name)),
+  ]
+}
+
+function prefixOf(address: string): string {
+  return formatCidr(maskCidr(parseCidr(address, 'Address')))
+}
+
+/** Whether the servers are the same as before nobody can be asked; to say them again changes nothing. */
+function dnsSteps(name: string, { dns }: ReadyConfig, facts: HostFacts): Step[] {
+  if (dns.servers.length > 0) return [{ action: dnsStep(name, dns, facts).action }]
+  return facts.resolvconf === undefined ? [] : [{ action: removeDns(name, facts) }]
+}
+
+function missing(wanted: readonly string[], there: readonly string[]): string[] {
+  const set = new Set(there)
+  return wanted.filter(address => !set.has(address))
+}

@@ -1,0 +1,104 @@
+// Steps that both `up` and `reload` are made of: an address, a route, and what a default route needs around it.
+
+import { type Family, parseCidr } from '../../base/cidr.ts'
+import { type HostFacts, type LinkRoute, mainTable } from './facts.ts'
+import { type Action, run, type Step } from './step.ts'
+import { firewallScript, removeFirewallScript, type Tunnel } from './tunnel.ts'
+
+export function addressAction(verb: 'add' | 'replace' | 'delete', address: string, name: string): Action {
+  return run(['ip', flag(familyOf(address)), 'address', verb, address, 'dev', name])
+}
+
+export function routeAction(verb: 'add' | 'delete', { destination, table }: LinkRoute, name: string): Action {
+  const words = ['route', verb, destination, 'dev', name]
+  // A route of the kernel's own to the same place is not ours to delete.
+  const owner = verb === 'delete' ? ['proto', 'boot'] : []
+  const where = table === mainTable ? [] : ['table', String(table)]
+  return run(['ip', flag(familyOf(destination)), ...words, ...owner, ...where])
+}
+
+/**
+ * What keeps a family's encrypted datagrams out of the tunnel, as far as it is not there: the nftables table first, since
+ * who cleans up after a crash finds the mark in it.
+ */
+export function defaultRouteSteps(
+  name: string,
+  family: Family,
+  addresses: readonly string[],
+  { mark }: Tunnel,
+  facts: HostFacts,
+): Step[] {
+  const script = firewallScript(name, family, addresses, mark)
+  const before = currentFirewall(name, family, facts)
+  const steps: Step[] = []
+  if (before !== script) {
+    const undo = nft(before ?? removeFirewallScript(name, family))
+    steps.push({ action: nft(script), undo })
+  }
+  if (!facts.markRules.some(rule => rule.family === family && rule.mark === mark)) {
+    steps.push(...[markRule(mark), suppressRule].map(words => ruleStep(family, words)))
+  }
+  if (family === 4 && !facts.srcValidMark) {
+    const sysctl = (value: string): Action => ({ kind: 'sysctl', name: 'ipv4/conf/all/src_valid_mark', value })
+    steps.push({ action: sysctl('1'), undo: sysctl('0') })
+  }
+  return steps
+}
+
+/** The script that would make the table that is there, if there is one. */
+function currentFirewall(name: string, family: Family, { firewallMarks, link }: HostFacts): string | undefined {
+  const mark = firewallMarks[family]
+  return mark === undefined ? undefined : firewallScript(name, family, link?.addresses ?? [], mark)
+}
+
+/** Takes the rules of these marks away, and of the rules for the main table those that no other tunnel needs. */
+export function removeRuleActions(family: Family, isOurs: (mark: number) => boolean, facts: HostFacts): Action[] {
+  const rules = facts.markRules.filter(rule => rule.family === family)
+  const ours = rules.filter(({ mark }) => isOurs(mark))
+  const spare = facts.suppressRules[family] - (rules.length - ours.length)
+  const suppress = Array.from({ length: Math.max(0, Math.min(spare, ours.length)) }, () => suppressRule)
+  // The mark's rule last: while it is there, who comes after a crash knows that there is something to remove.
+  return [...suppress, ...ours.map(({ mark }) => markRule(mark))].map(words => ruleAction('delete', family, words))
+}
+
+const suppressRule = ['table', 'main', 'suppress_prefixlength', '0']
+
+function markRule(mark: number): string[] {
+  return ['not', 'fwmark', String(mark), 'table', String(mark)]
+}
+
+function ruleStep(family: Family, words: readonly string[]): Step {
+  return { action: ruleAction('add', family, words), undo: ruleAction('delete', family, words) }
+}
+
+function ruleAction(verb: 'add' | 'delete', family: Family, words: readonly string[]): Action {
+  return run(['ip', flag(family), 'rule', verb, ...words])
+}
+
+export function nft(script: string): Action {
+  return run(['nft', '-f', '-'], script)
+}
+
+/** Gives the servers to resolvconf, for as long as the link is up. */
+export function dnsStep(
+  name: string,
+  dns: { readonly servers: readonly string[]; readonly search: readonly string[] },
+  { resolvconf }: HostFacts,
+): Step {
+  const search = dns.search.length > 0 ? [`search ${dns.search.join(' ')}`] : []
+  const lines = [...dns.servers.map(server => `nameserver ${server}`), ...search]
+  const command = ['resolvconf', '-a', `${resolvconf?.prefix ?? ''}${name}`, '-m', '0', '-x'] as const
+  return { action: run(command, `${lines.join('\n')}\n`), undo: removeDns(name, { resolvconf }) }
+}
+
+export function removeDns(name: string, { resolvconf }: { resolvconf?: HostFacts['resolvconf'] | undefined }): Action {
+  return run(['resolvconf', '-d', `${resolvconf?.prefix ?? ''}${name}`, '-f'])
+}
+
+function flag(family: Family): '-4' | '-6' {
+  return family === 4 ? '-4' : '-6'
+}
+
+function familyOf(cidr: string): Family {
+  return parseCidr(cidr, 'quick').family
+}

@@ -1,0 +1,194 @@
+// What there is on this host that `podwire quick` plans with: the link, its device, routes and rules, what wg-quick or a run
+// that was killed left, and the ways to the endpoints.
+
+import { accessSync, constants, existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import { canonicalPrefix } from '../base/canonical-prefix.ts'
+import type { Family } from '../base/cidr.ts'
+import { PodwireError } from '../base/errors.ts'
+import { exec } from '../base/exec.ts'
+import type { Device, DeviceState } from '../model/device.ts'
+import { type Links, openLinks } from '../native/link.ts'
+import { type HostFacts, type LinkFacts, type LinkRoute, mainTable } from '../plan/quick/facts.ts'
+import { firewallTable, nftFamily } from '../plan/quick/tunnel.ts'
+import { readSysctl } from '../system/sysctl.ts'
+import { socketPath } from '../wireguard/uapi-client.ts'
+
+const families: readonly Family[] = [4, 6]
+const firstTable = 51820
+
+export interface ObserveOptions {
+  readonly openDevice: (name: string) => Promise<Device>
+  /** IP addresses of the endpoints, whose ways tell the MTU. */
+  readonly endpoints?: readonly string[]
+}
+
+/** `isWireGuard` is false for a link that is something else. Errors: those of ip and of the kernel. */
+export async function observe(
+  name: string,
+  { openDevice, endpoints = [] }: ObserveOptions,
+): Promise<HostFacts & { isWireGuard: boolean }> {
+  const links = openLinks()
+  try {
+    const own = links.links().find(link => link.name === name)
+    const device = own && (await stateOf(name, openDevice))
+    const rules = await Promise.all(families.map(rulesOf))
+    const resolvconf = await findResolvconf()
+    const defaultMtu = defaultMtuOf(links)
+    return {
+      ...(own !== undefined && { link: await observeLink(links, name, own.mtuBytes) }),
+      ...(device !== undefined && { device }),
+      isWireGuard: own?.kind === 'wireguard' || device !== undefined || existsSync(socketPath(name)),
+      markRules: rules.flatMap(({ markRules }) => markRules),
+      suppressRules: { 4: rules[0]?.suppressRules ?? 0, 6: rules[1]?.suppressRules ?? 0 },
+      firewallMarks: await firewallMarksOf(name),
+      pathMtus: await pathMtusOf(links, name, endpoints, device?.fwmark ?? 0),
+      ...(defaultMtu !== undefined && { defaultMtu }),
+      freeTable: await findFreeTable(),
+      srcValidMark: (await readSysctl('ipv4/conf/all/src_valid_mark')) === '1',
+      ...(resolvconf !== undefined && { resolvconf }),
+    }
+  } finally {
+    links.close()
+  }
+}
+
+/** Undefined if nobody answers for it: a device that died or hangs must not keep its link from being removed. */
+async function stateOf(name: string, openDevice: (name: string) => Promise<Device>): Promise<DeviceState | undefined> {
+  try {
+    return await (await openDevice(name)).get()
+  } catch (error) {
+    if (error instanceof PodwireError) return undefined
+    throw error
+  }
+}
+
+async function observeLink(links: Links, name: string, mtuBytes: number): Promise<LinkFacts> {
+  const addresses = links.addresses().filter(({ link, scope }) => link === name && scope !== 'link')
+  const routes = await Promise.all(families.map(family => routesOf(name, family)))
+  return { mtuBytes, addresses: addresses.map(({ cidr }) => cidr), routes: routes.flat() }
+}
+
+/** One line of `ip -json route`, with numbers for names. */
+interface RouteLine {
+  readonly dst: string
+  readonly table?: string
+  readonly type?: string
+  /** Absent for "boot", which is what `ip route add` makes. */
+  readonly protocol?: string
+}
+
+async function routesOf(name: string, family: Family): Promise<LinkRoute[]> {
+  const lines = await ip<RouteLine>(family, ['route', 'show', 'table', 'all', 'dev', name])
+  return lines
+    .filter(({ type, protocol }) => type === undefined && protocol === undefined)
+    .map(({ dst, table }) => ({
+      destination: canonicalPrefix(dst === 'default' ? (family === 4 ? '0.0.0.0/0' : '::/0') : dst, 'ip route'),
+      table: table === undefined ? mainTable : Number(table),
+    }))
+}
+
+interface RuleLine {
+  readonly not?: null
+  readonly fwmark?: string
+  readonly table?: string
+  readonly suppress_prefixlen?: number
+}
+
+async function rulesOf(family: Family): Promise<Pick<HostFacts, 'markRules'> & { suppressRules: number }> {
+  const lines = await ip<RuleLine>(family, ['rule', 'show'])
+  const marked = lines.filter(({ not, fwmark, table }) => not === null && fwmark && Number(fwmark) === Number(table))
+  const suppress = lines.filter(line => Number(line.table) === mainTable && line.suppress_prefixlen === 0)
+  return { markRules: marked.map(({ table }) => ({ family, mark: Number(table) })), suppressRules: suppress.length }
+}
+
+/** Lines of `ip -json`; none for what is not there: a table, or IPv6 itself. */
+async function ip<Line>(family: Family, words: readonly string[]): Promise<Line[]> {
+  try {
+    const { stdout } = await exec(['ip', '-json', '-N', `-${family}`, ...words], {
+      env: { ...process.env, LC_ALL: 'C' },
+    })
+    return stdout.trim() === '' ? [] : JSON.parse(stdout)
+  } catch (error) {
+    if (says(error, /FIB table does not exist|not supported|unreachable|No route/)) return []
+    throw error
+  }
+}
+
+async function findFreeTable(): Promise<number> {
+  for (let table = firstTable; ; table++) {
+    const routes = await Promise.all(families.map(family => ip(family, ['route', 'show', 'table', String(table)])))
+    if (routes.flat().length === 0) return table
+  }
+}
+
+async function firewallMarksOf(name: string): Promise<HostFacts['firewallMarks']> {
+  const marks = await Promise.all(families.map(family => firewallMarkOf(name, family)))
+  return Object.fromEntries(families.flatMap((family, i) => (marks[i] === undefined ? [] : [[family, marks[i]]])))
+}
+
+/** 0 for a table of that name that is not wg-quick's. */
+async function firewallMarkOf(name: string, family: Family): Promise<number | undefined> {
+  try {
+    const { stdout } = await exec(['nft', 'list', 'table', nftFamily(family), firewallTable(name)])
+    return Number(/meta mark (0x[0-9a-f]{8}) ct mark set/.exec(stdout)?.[1] ?? 0)
+  } catch (error) {
+    const isMissing = error instanceof PodwireError && error.code === 'ERR_PODWIRE_TOOL_MISSING'
+    // Who may not look, as in a dry run without root, may not make one either.
+    if (isMissing || says(error, /No such file or directory|Operation not permitted|not supported/)) return undefined
+    throw error
+  }
+}
+
+function says(error: unknown, words: RegExp): boolean {
+  return error instanceof PodwireError && words.test(error.message)
+}
+
+async function pathMtusOf(links: Links, name: string, endpoints: readonly string[], mark: number): Promise<number[]> {
+  const mtus = await Promise.all(
+    [...new Set(endpoints)].map(async address => {
+      const path = links.routeTo(address)
+      return path?.link === name ? markedMtu(links, name, address, mark) : path?.mtuBytes
+    }),
+  )
+  return mtus.filter(mtu => mtu !== undefined)
+}
+
+/** The way of the device's own datagrams, while all others go through it. */
+async function markedMtu(links: Links, name: string, address: string, mark: number): Promise<number | undefined> {
+  interface Path {
+    readonly dev: string
+    readonly metrics?: readonly { readonly mtu?: number }[]
+  }
+  const words = ['route', 'get', address, 'mark', String(mark)]
+  const [path] = await ip<Path>(address.includes(':') ? 6 : 4, words)
+  if (path === undefined || path.dev === name) return undefined
+  return path.metrics?.[0]?.mtu ?? links.links().find(link => link.name === path.dev)?.mtuBytes
+}
+
+function defaultMtuOf(links: Links): number | undefined {
+  const [route] = links
+    .routes()
+    .filter(({ destination, type }) => destination === '0.0.0.0/0' && type === 'unicast')
+    .sort((a, b) => a.metric - b.metric)
+  return route?.mtuBytes ?? links.links().find(({ name }) => name === route?.link)?.mtuBytes
+}
+
+/** Debian's resolvconf takes the names of tunnels with what its own order of interfaces says of them. */
+async function findResolvconf(): Promise<HostFacts['resolvconf']> {
+  const folders = (process.env.PATH ?? '').split(delimiter)
+  if (!folders.some(folder => isExecutable(join(folder, 'resolvconf')))) return undefined
+  const order = await readFile('/etc/resolvconf/interface-order', 'utf8').catch(() => '')
+  const tunnels = /^([A-Za-z0-9-]+)\*$/m.exec(order)?.[1]
+  return { prefix: tunnels === undefined ? '' : `${tunnels}.` }
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

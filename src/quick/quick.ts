@@ -1,0 +1,242 @@
+// `podwire quick`: up, down, reload, save and strip of one interface, as wg-quick(8) has them, and safe against a kill in the
+// middle: what is half done is found by the next run.
+//
+//   file ──> config ──┐
+//                     ├─> plan/quick: steps ──> run-steps.ts (or printed: --dry-run)
+//   host ──> facts ───┘
+
+import { existsSync } from 'node:fs'
+import { PodwireError, podwireError } from '../base/errors.ts'
+import { exec } from '../base/exec.ts'
+import { formatInterfaceIni } from '../config/interface-ini.ts'
+import { describeAction } from '../plan/quick/describe.ts'
+import { isLeftOver, planDown } from '../plan/quick/down.ts'
+import type { HostFacts, ReadyConfig } from '../plan/quick/facts.ts'
+import { planReload } from '../plan/quick/reload.ts'
+import { savedConfig } from '../plan/quick/saved-config.ts'
+import { hookSteps, type Step } from '../plan/quick/step.ts'
+import { planUp } from '../plan/quick/up.ts'
+import { takeLock } from '../system/process-lock.ts'
+import { openDevice } from '../wireguard/devices.ts'
+import { type ConfigFile, formatConfig, readConfigFile, readSecrets, stripIni, writeConfigFile } from './config-file.ts'
+import { endpointAddress, resolveEndpoints } from './endpoints.ts'
+import { type Journal, openJournal } from './journal.ts'
+import { observe } from './observe.ts'
+import { runAnyway, Transaction, type Workshop } from './run-steps.ts'
+
+export type Verb = 'up' | 'down' | 'reload' | 'save' | 'strip'
+
+export interface QuickOptions {
+  /** Name of an interface of /etc/wireguard, or path of a file. */
+  readonly argument: string
+  /** Say what would be done, and do nothing. */
+  readonly dryRun: boolean
+  /** "auto": the kernel's WireGuard, and without one a userspace device. */
+  readonly backend: 'auto' | 'kernel' | 'userspace'
+  /** The command line that starts a userspace device when the name is put behind it. */
+  readonly deviceCommand: readonly [string, ...string[]]
+  /** What was asked for: standard output. */
+  readonly show: (text: string) => void
+  /** What is being done: standard error. */
+  readonly tell: (line: string) => void
+  readonly signal: AbortSignal
+}
+
+/** A verb on one interface. */
+interface Job {
+  readonly options: QuickOptions
+  readonly file: ConfigFile
+  readonly workshop: Workshop
+  readonly journal: Journal
+}
+
+const verbs: Record<Exclude<Verb, 'strip'>, (job: Job) => Promise<void>> = { up, down, reload, save }
+
+/**
+ * Carries out a verb. Errors: ERR_PODWIRE_NO_CONFIG, _NAME, _NEEDS_ROOT, _QUICK_IS_UP, _QUICK_HALF_UP, _QUICK_BUSY, _NO_DEVICE,
+ * _HOOK, _UNRESOLVED, _INTERRUPTED, those of the parsers, of the device and of the programs that are run.
+ */
+export async function quick(verb: Verb, options: QuickOptions): Promise<void> {
+  const { argument, dryRun, tell, show } = options
+  const file = await readConfigFile(argument, warning => tell(`Warning: ${warning}`))
+  if (verb === 'strip') return show(await strippedText(file))
+  if (!dryRun && process.getuid?.() !== 0)
+    throw podwireError('ERR_PODWIRE_NEEDS_ROOT', { what: `podwire quick ${verb}` })
+  const { name } = file
+  const unlock = dryRun ? () => {} : await takeLock(`quick-${name}`)
+  if (unlock === undefined) throw podwireError('ERR_PODWIRE_QUICK_BUSY', { name })
+  try {
+    const job: Job = { options, file, workshop: makeWorkshop(options, file), journal: await openJournal(name) }
+    await verbs[verb](job)
+  } finally {
+    unlock()
+  }
+}
+
+async function up(job: Job): Promise<void> {
+  const { options, file, workshop, journal } = job
+  const { name, config } = file
+  const before = await observe(name, { openDevice })
+  const unfinished = await journal.unfinished()
+  if (before.link !== undefined) {
+    if (unfinished === 'up') throw podwireError('ERR_PODWIRE_QUICK_HALF_UP', { name, file: options.argument })
+    const state = unfinished === 'down' ? ', and its `down` was killed in the middle' : ''
+    throw podwireError('ERR_PODWIRE_QUICK_IS_UP', { name, file: options.argument, state })
+  }
+  const secrets = await readSecrets(file)
+  const preUp = hookSteps(name, config.hooks.preUp)
+  if (options.dryRun) {
+    const ready = await resolveEndpoints(secrets, { ...options, patient: false })
+    return showSteps(job, [...preUp, ...planUp(name, ready, await observeWays(name, ready))])
+  }
+  if (unfinished !== undefined || isLeftOver(before)) await finishDown(job, before, unfinished)
+  await journal.begin('up')
+  const transaction = new Transaction(workshop)
+  try {
+    await transaction.run(preUp)
+    const ready = await resolveEndpoints(secrets, { ...options, patient: true })
+    await transaction.run(planUp(name, ready, await observeWays(name, ready)))
+  } catch (error) {
+    if (await transaction.rollBack()) await journal.end()
+    throw error
+  }
+  await journal.end()
+}
+
+async function down(job: Job): Promise<void> {
+  const { options, file, workshop, journal } = job
+  const { name, config } = file
+  const facts = await observe(name, { openDevice })
+  const unfinished = await journal.unfinished()
+  const isThere = facts.link !== undefined && facts.isWireGuard
+  if (!isThere && (facts.link !== undefined || (unfinished === undefined && !isLeftOver(facts)))) {
+    throw podwireError('ERR_PODWIRE_NO_DEVICE', { name })
+  }
+  const { before, remove, after } = planDown(name, config, facts)
+  if (options.dryRun) return showSteps(job, [...before, ...remove, ...after])
+  if (unfinished !== undefined || !isThere) return finishDown(job, facts, unfinished)
+  const transaction = new Transaction(workshop)
+  await journal.begin('down')
+  try {
+    await transaction.run(before)
+  } catch (error) {
+    await journal.end() // nothing was changed
+    throw error
+  }
+  await transaction.run(remove)
+  await journal.end() // what is left are commands of the file, and they are not run twice
+  await transaction.run(after)
+}
+
+/**
+ * Removes what a run left that was killed. Its commands may have run already, so one that fails now stops nothing. Half a
+ * device is not saved: the file has all of it.
+ */
+async function finishDown({ file, workshop, journal }: Job, facts: HostFacts, unfinished: 'up' | 'down' | undefined) {
+  const { name, config } = file
+  workshop.tell(`${name}: finishing what a run that was killed began`)
+  const { before, remove, after } = planDown(name, config, facts)
+  const saves = unfinished !== 'up' && facts.device !== undefined
+  await runAnyway(
+    before.filter(({ action }) => action.kind !== 'save' || saves),
+    workshop,
+  )
+  await new Transaction(workshop).run(remove)
+  if (unfinished !== undefined) await runAnyway(after, workshop)
+  await journal.end()
+}
+
+async function reload(job: Job): Promise<void> {
+  const { options, file, workshop, journal } = job
+  const { name } = file
+  const secrets = await readSecrets(file)
+  const ready = await resolveEndpoints(secrets, { ...options, patient: !options.dryRun })
+  const { link, device, ...facts } = await observeWays(name, ready)
+  if (link === undefined || device === undefined) throw podwireError('ERR_PODWIRE_NO_DEVICE', { name })
+  if ((await journal.unfinished()) === 'up') {
+    throw podwireError('ERR_PODWIRE_QUICK_HALF_UP', { name, file: options.argument })
+  }
+  const steps = planReload(name, ready, { ...facts, link, device })
+  if (options.dryRun) return showSteps(job, steps)
+  const transaction = new Transaction(workshop)
+  try {
+    await transaction.run(steps)
+  } catch (error) {
+    await transaction.rollBack()
+    throw error
+  }
+}
+
+async function save({ options, file }: Job): Promise<void> {
+  const text = await savedText(file)
+  if (!options.dryRun) return writeConfigFile(file, text)
+  options.show(`# ${file.file}\n${hideKeys(text)}`)
+}
+
+/** The text that `save` writes. Error: ERR_PODWIRE_NO_DEVICE. */
+async function savedText(file: ConfigFile): Promise<string> {
+  const { name, config } = file
+  const { link, device } = await observe(name, { openDevice })
+  if (link === undefined || device === undefined) throw podwireError('ERR_PODWIRE_NO_DEVICE', { name })
+  // A secret that cannot be read any more is written as the device has it.
+  const ready = await readSecrets(file).catch((error): ReadyConfig => {
+    if (!(error instanceof PodwireError)) throw error
+    return { ...config, privateKey: undefined, peers: [] } as unknown as ReadyConfig
+  })
+  return formatConfig(file, savedConfig(config, ready, device, link))
+}
+
+/** Every line of a private or preshared key, whichever form it has. */
+function hideKeys(text: string): string {
+  return text.replace(/((?:privateKey|presharedKey)"?\s*[=:]\s*"?)[A-Za-z0-9+/]{43}=/gi, '$1(hidden)')
+}
+
+/** What wg(8) reads; the rest left out. Keys are in it. */
+async function strippedText(file: ConfigFile): Promise<string> {
+  if (file.form === 'ini') return stripIni(file.text)
+  const { addresses: _, mtuBytes: __, ...config } = await readSecrets(file)
+  const none = { preUp: [], postUp: [], preDown: [], postDown: [] }
+  const dns = { servers: [], search: [] }
+  return formatInterfaceIni({ ...config, addresses: [], dns, table: 'auto', saveConfig: false, hooks: none })
+}
+
+/** With the ways to the endpoints. */
+function observeWays(name: string, { peers }: ReadyConfig) {
+  const endpoints = peers.flatMap(({ endpoint }) => (endpoint && endpointAddress(endpoint)) ?? [])
+  return observe(name, { openDevice, endpoints })
+}
+
+function showSteps({ file, options }: Job, steps: readonly Step[]): void {
+  for (const { action } of steps) {
+    for (const line of describeAction(file.name, action, { withInput: true })) options.show(line)
+  }
+}
+
+function makeWorkshop(options: QuickOptions, file: ConfigFile): Workshop {
+  const { tell, signal } = options
+  return {
+    name: file.name,
+    tell,
+    signal,
+    openDevice: () => openDevice(file.name),
+    createLink: () => createLink(file.name, options),
+    save: async () => writeConfigFile(file, await savedText(file)),
+  }
+}
+
+/** As wg-quick does: the kernel's, and where there is none, a userspace device. */
+async function createLink(name: string, { backend, deviceCommand, tell }: QuickOptions): Promise<void> {
+  if (backend !== 'userspace') {
+    try {
+      await exec(['ip', 'link', 'add', 'dev', name, 'type', 'wireguard'], { env: { ...process.env, LC_ALL: 'C' } })
+      return
+    } catch (error) {
+      const isMissing = error instanceof PodwireError && /Unknown device type|not supported/.test(error.message)
+      if (backend === 'kernel' || !isMissing || existsSync('/sys/module/wireguard')) throw error
+      tell('the kernel has no WireGuard: a userspace device takes its place')
+    }
+  }
+  tell(`[#] ${[...deviceCommand, name].join(' ')}`)
+  // With a level it would log to our output, and hold it open for as long as it lives.
+  await exec([...deviceCommand, name], { env: { ...process.env, LOG_LEVEL: '' } })
+}
