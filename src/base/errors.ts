@@ -24,6 +24,11 @@ export const errorTable = {
     hint: 'Write it as 198.51.100.7:51820 or [2001:db8::7]:51820.',
     exit: 2,
   },
+  ERR_PODWIRE_VALUE: {
+    message: '{where}: "{text}" is not {expected}',
+    hint: 'Write it as {example}.',
+    exit: 2,
+  },
   ERR_PODWIRE_KEY: {
     message: '{where}: not a key: {reason}',
     hint: 'A key is 32 bytes: 44 characters of base64, or 64 hexadecimal digits on the UAPI socket. Make one with `wg genkey`.',
@@ -74,6 +79,21 @@ export const errorTable = {
   },
 
   // Something is in the way
+  ERR_PODWIRE_NO_DEVICE: {
+    message: 'there is no WireGuard device named "{name}"',
+    hint: 'See which there are with `podwire wg show interfaces`; start one with `podwire device IF`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_FILE: {
+    message: '{file}: {reason}',
+    hint: 'Check the path, and that you may read it.',
+    exit: 1,
+  },
+  ERR_PODWIRE_UNRESOLVED: {
+    message: '{where}: no address was found for "{host}": {reason}',
+    hint: 'Check the name and the DNS servers of this host, or write an address in its place.',
+    exit: 1,
+  },
   ERR_PODWIRE_NAME_IN_USE: {
     message: 'a network interface named "{name}" exists already',
     hint: 'Choose another name, or remove that one with `ip link delete {name}`.',
