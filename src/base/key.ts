@@ -47,6 +47,11 @@ export function parseSecretKey(text: string, where: string): Secret {
   return new Secret(decodeKey(text, where))
 }
 
+/** A private or preshared key in clear: only for where a protocol or a person asks for it. */
+export function formatSecretKey(key: Secret): string {
+  return Buffer.from(key.bytes).toString('base64')
+}
+
 export function hexKey(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex')
 }

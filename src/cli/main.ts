@@ -4,7 +4,7 @@
 
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Command, CommanderError } from 'commander'
+import type { Command, CommanderError } from 'commander'
 import { PodwireError } from '../base/errors.ts'
 import { version } from './version.ts'
 
@@ -13,8 +13,10 @@ interface CommandFile {
   define(command: Command): void
 }
 
-const commands: Record<string, { summary: string; load: () => Promise<CommandFile> }> = {
+/** `load` is absent where the command reads its own words, before commander is loaded. */
+const commands: Record<string, { summary: string; load?: () => Promise<CommandFile> }> = {
   device: { summary: 'a userspace WireGuard device', load: () => import('./device.ts') },
+  wg: { summary: 'show and set WireGuard devices: what wg(8) does' },
   quick: {
     summary: 'bring an interface up or down from its file: what wg-quick(8) does',
     load: () => import('./quick.ts'),
@@ -27,6 +29,13 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandFil
 }
 
 async function main(argv: readonly string[]): Promise<void> {
+  // What scripts call a thousand times reads its own words: commander alone would double its time to start.
+  if (argv[2] === 'wg') {
+    const { runWg } = await import('./wg/main.ts')
+    process.exitCode = await runWg(argv.slice(3), calledAs === 'wg' ? 'wg' : 'podwire wg')
+    return
+  }
+  const { Command } = await import('commander')
   const program = new Command('podwire')
     .description('An encrypted network for containers.')
     .version(version, '-V, --version', 'print the version')
@@ -36,7 +45,7 @@ async function main(argv: readonly string[]): Promise<void> {
     .addHelpText('after', '\nExit status: 0 done, 1 failed, 2 bad input, 3 the machine lacks something.')
   for (const [name, { summary, load }] of Object.entries(commands)) {
     const command = program.command(name).summary(summary).description(summary)
-    if (argv[2] === name) (await load()).define(command)
+    if (argv[2] === name) (await load?.())?.define(command)
   }
   throwUsage(program, 'podwire')
   await program.parseAsync([...argv])
@@ -61,7 +70,12 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 // wg-quick and scripts take one word for a command: a link to this file with one of these names is the command beside it.
-const links: Record<string, string> = { 'podwire-device': 'device', 'wireguard-go': 'device', 'wg-quick': 'quick' }
+const links: Record<string, string> = {
+  'podwire-device': 'device',
+  'wireguard-go': 'device',
+  wg: 'wg',
+  'wg-quick': 'quick',
+}
 const calledAs = basename(process.argv[1] ?? '')
 const linked = Object.hasOwn(links, calledAs) ? links[calledAs] : undefined
 if (linked !== undefined) process.argv.splice(1, 1, fileURLToPath(import.meta.url), linked)
@@ -74,7 +88,9 @@ main(process.argv).catch((error: unknown) => {
 
 /** Says on standard error what went wrong and what to do next; returns the exit status. */
 function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2 // it has printed what there is to say
+  // A CommanderError has printed what there is to say.
+  if (/^commander\./.test((error as { code?: string }).code ?? ''))
+    return (error as CommanderError).exitCode === 0 ? 0 : 2
   if (error instanceof PodwireError) {
     console.error(`podwire: ${error.message}\n  ${error.hint}\n  (${error.code})`)
     return error.exitStatus

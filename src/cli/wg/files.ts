@@ -1,0 +1,75 @@
+// What `wg` reads of the machine: key files, texts, the names of services, and how often names are looked up again.
+
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
+import { podwireError } from '../../base/errors.ts'
+import { parseSecretKey } from '../../base/key.ts'
+import type { Secret } from '../../base/secret.ts'
+import { type FindService, serviceFinder } from '../../config/wg-values.ts'
+
+/** Longer than any key with the blanks behind it; what goes on for ever is no key. */
+const maxKeyFileBytes = 4096
+
+/** The key in a file (or pipe); null if it is empty, which clears. Errors: ERR_PODWIRE_FILE, ERR_PODWIRE_KEY. */
+export function readKeyFile(file: string): Secret | null {
+  const bytes = Buffer.alloc(maxKeyFileBytes)
+  const length = readingFile(file, () => {
+    const fd = openSync(file, 'r')
+    try {
+      let end = 0
+      for (let read = -1; read !== 0 && end < bytes.length; end += read)
+        read = readSync(fd, bytes, end, bytes.length - end, null)
+      return end
+    } finally {
+      closeSync(fd)
+    }
+  })
+  const text = bytes.toString('latin1', 0, length)
+  bytes.fill(0)
+  return length === 0 ? null : parseSecretKey(text.trimEnd(), file)
+}
+
+/** A whole text. Error: ERR_PODWIRE_FILE. */
+export function readText(file: string): string {
+  return readingFile(file, () => readFileSync(file, 'utf8'))
+}
+
+function readingFile<T>(file: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    const { code = '', message } = error as NodeJS.ErrnoException
+    const words: Record<string, string> = {
+      ENOENT: 'there is no such file',
+      EACCES: 'it may not be read',
+      EISDIR: 'it is a folder',
+    }
+    throw podwireError('ERR_PODWIRE_FILE', { file, reason: words[code] ?? message }, error)
+  }
+}
+
+/** Looks into /etc/services when first asked; without it there are no names. */
+export function systemServices(): FindService {
+  let find: FindService | undefined
+  return name => {
+    find ??= serviceFinder(readServices())
+    return find(name)
+  }
+}
+
+function readServices(): string {
+  try {
+    return readFileSync('/etc/services', 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+/** WG_ENDPOINT_RESOLUTION_RETRIES: a number or "infinity"; 15 if unset. Error: ERR_PODWIRE_VALUE. */
+export function resolutionRetries(): number {
+  const text = process.env.WG_ENDPOINT_RESOLUTION_RETRIES
+  if (text === undefined) return 15
+  if (text === 'infinity') return Number.POSITIVE_INFINITY
+  if (/^\d{0,9}$/.test(text)) return Number(text) // the empty text is 0
+  const where = 'WG_ENDPOINT_RESOLUTION_RETRIES'
+  throw podwireError('ERR_PODWIRE_VALUE', { where, text, expected: 'a number or "infinity"', example: '15' })
+}
