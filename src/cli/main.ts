@@ -15,6 +15,7 @@ interface CommandFile {
 
 const commands: Record<string, { summary: string; load: () => Promise<CommandFile> }> = {
   device: { summary: 'a userspace WireGuard device', load: () => import('./device.ts') },
+  doctor: { summary: 'what this machine lacks for podwire, and what to do', load: () => import('./doctor.ts') },
   agent: { summary: 'keep this node in step with its network', load: () => import('./agent.ts') },
   plan: { summary: 'what the agent would change on this host', load: () => import('./plan.ts') },
   demo: { summary: 'a whole network on this machine: shown, measured, taken down', load: () => import('./demo.ts') },
