@@ -21,6 +21,7 @@ const commands: Record<string, { summary: string; load?: () => Promise<CommandFi
     summary: 'bring an interface up or down from its file: what wg-quick(8) does',
     load: () => import('./quick.ts'),
   },
+  doctor: { summary: 'what this machine lacks for podwire, and what to do', load: () => import('./doctor.ts') },
   agent: { summary: 'keep this node in step with its network', load: () => import('./agent.ts') },
   plan: { summary: 'what the agent would change on this host', load: () => import('./plan.ts') },
   config: { summary: 'check, convert, render and compare configurations', load: () => import('./config.ts') },
