@@ -29,11 +29,6 @@ export const errorTable = {
     hint: 'Write "tcp/443", "tcp/8000-8010", "udp/53" or "icmp".',
     exit: 2,
   },
-  ERR_PODWIRE_VALUE: {
-    message: '{where}: "{text}" is not {expected}',
-    hint: 'Write it as {example}.',
-    exit: 2,
-  },
   ERR_PODWIRE_KEY: {
     message: '{where}: not a key: {reason}',
     hint: 'A key is 32 bytes: 44 characters of base64, or 64 hexadecimal digits on the UAPI socket. Make one with `wg genkey`.',
@@ -118,11 +113,6 @@ export const errorTable = {
   ERR_PODWIRE_NO_DEVICE: {
     message: 'there is no WireGuard device named "{name}"',
     hint: 'See which there are with `podwire wg show interfaces`; start one with `podwire device IF`.',
-    exit: 1,
-  },
-  ERR_PODWIRE_FILE: {
-    message: '{file}: {reason}',
-    hint: 'Check the path, and that you may read it.',
     exit: 1,
   },
   ERR_PODWIRE_UNRESOLVED: {

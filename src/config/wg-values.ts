@@ -23,7 +23,7 @@ export function parsePort(text: string, where: string, findService: FindService)
   const port = /^\d+$/.test(text) ? Number(text) : findService(text)
   if (port !== undefined && port <= 0xffff) return port
   const expected = 'a port from 0 to 65535, or the name of a UDP service'
-  throw podwireError('ERR_PODWIRE_VALUE', { where, text, expected, example: '51820' })
+  throw podwireError('ERR_PODWIRE_VALUE', { where, text, expected })
 }
 
 /** "off", or a number of 32 bits, decimal or "0x…"; 0 is off. Error: ERR_PODWIRE_VALUE. */
@@ -31,7 +31,7 @@ export function parseFwmark(text: string, where: string): number {
   const mark = isOff(text) ? 0 : /^(\d+|0x[0-9a-fA-F]+)$/.test(text) ? Number(text) : Number.NaN
   if (mark <= maxFwmark) return mark
   const expected = 'a mark from 0 to 0xffffffff, or "off"'
-  throw podwireError('ERR_PODWIRE_VALUE', { where, text, expected, example: '51820, 0xca6c or off' })
+  throw podwireError('ERR_PODWIRE_VALUE', { where, text, expected })
 }
 
 /** "off", or seconds; 0 is off. Error: ERR_PODWIRE_VALUE. */
@@ -39,7 +39,7 @@ export function parseKeepalive(text: string, where: string): number {
   const seconds = isOff(text) ? 0 : /^\d+$/.test(text) ? Number(text) : Number.NaN
   if (seconds <= maxKeepalive) return seconds
   const expected = 'a number of seconds from 0 to 65535, or "off"'
-  throw podwireError('ERR_PODWIRE_VALUE', { where, text, expected, example: '25 or off' })
+  throw podwireError('ERR_PODWIRE_VALUE', { where, text, expected })
 }
 
 const isOff = (text: string): boolean => text.toLowerCase() === 'off'

@@ -43,7 +43,7 @@ function readingFile<T>(file: string, read: () => T): T {
       EACCES: 'it may not be read',
       EISDIR: 'it is a folder',
     }
-    throw podwireError('ERR_PODWIRE_FILE', { file, reason: words[code] ?? message }, error)
+    throw podwireError('ERR_PODWIRE_FILE', { file, what: 'read', reason: words[code] ?? message }, error)
   }
 }
 
@@ -71,5 +71,5 @@ export function resolutionRetries(): number {
   if (text === 'infinity') return Number.POSITIVE_INFINITY
   if (/^\d{0,9}$/.test(text)) return Number(text) // the empty text is 0
   const where = 'WG_ENDPOINT_RESOLUTION_RETRIES'
-  throw podwireError('ERR_PODWIRE_VALUE', { where, text, expected: 'a number or "infinity"', example: '15' })
+  throw podwireError('ERR_PODWIRE_VALUE', { where, text, expected: 'a number or "infinity"' })
 }
