@@ -102,7 +102,7 @@ test('interface forms: any interface is the same after INI, after JSON, and afte
       assert.equal(formatJsonc(json, 'wg0.json'), json)
       assert.deepEqual([documentKind(ini), documentKind(json)], ['interface-ini', 'interface-json'])
     }),
-    { numRuns: 300 },
+    { numRuns: 100 },
   )
 })
 

@@ -170,6 +170,6 @@ test('interface JSON: any JSON is taken or refused with its place', () => {
   const texts = fc.oneof(documents, fc.jsonValue()).map(value => JSON.stringify(value))
   fc.assert(
     fc.property(texts, text => acceptsOrRefuses(parseInterfaceJson, text)),
-    { numRuns: 1000 },
+    { numRuns: 500 },
   )
 })

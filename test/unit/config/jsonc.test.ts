@@ -84,7 +84,7 @@ test('jsonc: any text is read or refused with its place', () => {
   )
   fc.assert(
     fc.property(texts, text => acceptsOrRefuses(parseJsonc, text)),
-    { numRuns: 2000 },
+    { numRuns: 1000 },
   )
 })
 
@@ -124,6 +124,6 @@ test('jsonc layout: says the same, keeps every comment, and is done in one go', 
       assert.deepEqual(words(after.comments), words(before.comments))
       assert.equal(formatJsonc(laidOut, 'x.json'), laidOut)
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   )
 })
