@@ -236,6 +236,7 @@ export function errnoOf(error: unknown): number {
   if (!(error instanceof PodwireError)) return EIO
   switch (error.code) {
     case 'ERR_PODWIRE_UAPI':
+    case 'ERR_PODWIRE_ENDPOINT': // a zone that this host does not have
       return EINVAL
     case 'ERR_PODWIRE_UAPI_PROTOCOL':
       return EPROTO
