@@ -390,6 +390,22 @@ test('wg: sets the same as Debian’s', async () => {
         }
       }
 
+      const lookUp = ['peer', keyC, 'endpoint', 'nope.invalid:5']
+      for (const [retries, says] of [
+        ['x', /WG_ENDPOINT_RESOLUTION_RETRIES/],
+        ['-1', /WG_ENDPOINT_RESOLUTION_RETRIES/],
+        ['1', /1\.00 s/],
+      ] as const) {
+        const env = { WG_ENDPOINT_RESOLUTION_RETRIES: retries }
+        for (const { status, stderr } of [
+          debian(['set', 'debian', ...lookUp], { env }),
+          ours(['set', 'ours', ...lookUp], { env }),
+        ]) {
+          assert.equal(status, 1)
+          assert.match(stderr, says)
+        }
+      }
+
       reset()
       const before = dumps()
       for (const words of stricter) assert.equal(ours(['set', 'ours', ...words]).status, 1, words.join(' '))
