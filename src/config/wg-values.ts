@@ -3,6 +3,7 @@
 
 import { canonicalPrefix } from '../base/canonical-prefix.ts'
 import { formatAddress, parseAddress, parseCidr } from '../base/cidr.ts'
+import { isLinkLocal } from '../base/endpoint.ts'
 import { podwireError } from '../base/errors.ts'
 
 /** The port of a UDP service by its name (services(5)); undefined if there is none. */
@@ -64,10 +65,10 @@ function canonicalHost(host: string): string | undefined {
   const address = parseAddress(addressText)
   if (address !== undefined) {
     if (zone === undefined) return formatAddress(address)
-    const isLinkLocal = address.family === 6 && address.value >> 118n === 0x3fan
-    return isLinkLocal ? `${formatAddress(address)}${zone}` : undefined
+    return isLinkLocal(address) ? `${formatAddress(address)}${zone}` : undefined
   }
-  const isName = host.length <= 253 && host.split('.').every((label, i, all) => isLabel(label, i === all.length - 1))
+  const isName =
+    host !== '' && host.length <= 253 && host.split('.').every((label, i, all) => isLabel(label, i === all.length - 1))
   return isName ? host : undefined
 }
 

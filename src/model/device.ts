@@ -9,7 +9,7 @@ export interface PeerState {
   readonly publicKey: PublicKey
   /** All zeroes on the socket means none: then it is absent here. */
   readonly presharedKey?: Secret
-  /** "ip:port" or "[v6]:port". */
+  /** "ip:port" or "[v6]:port"; a zone, by number or name, behind a link-local address. */
   readonly endpoint?: string
   /** Milliseconds since 1970 of the last completed handshake. */
   readonly lastHandshakeMs?: number

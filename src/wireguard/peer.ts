@@ -22,6 +22,7 @@ import {
 } from './noise.ts'
 import { isAfter, timestamp } from './tai64n.ts'
 import { restingTimers, stepTimers, type TimerAction, type TimerEvent } from './timers.ts'
+import { numberedZone } from './zone.ts'
 
 /** At most fifty initiations a second of one peer are answered. */
 const initiationIntervalMs = 20
@@ -155,7 +156,7 @@ export class Peer {
   }
 
   setEndpoint(endpoint: string): void {
-    this.#context.engine.setEndpoint(this.id, endpoint)
+    this.#context.engine.setEndpoint(this.id, numberedZone(endpoint))
     this.step({ kind: 'endpointSet' })
   }
 

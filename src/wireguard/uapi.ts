@@ -236,6 +236,7 @@ export function errnoOf(error: unknown): number {
   if (!(error instanceof PodwireError)) return EIO
   switch (error.code) {
     case 'ERR_PODWIRE_UAPI':
+    case 'ERR_PODWIRE_ENDPOINT': // a zone that this host does not have
       return EINVAL
     case 'ERR_PODWIRE_UAPI_PROTOCOL':
       return EPROTO
@@ -296,12 +297,15 @@ function hexBytes(line: Line): Uint8Array {
   return parsed(line, () => decodeHexKey(line.value, line.key))
 }
 
+const zeroes = '00'.repeat(keyBytes)
+
 /** Zeroes on the socket mean that there is none. */
 function secretOrNull(line: Line): Secret | null {
+  if (line.value === zeroes) return null // most peers have no preshared key: quickly
   const bytes = hexBytes(line)
   return bytes.every(byte => byte === 0) ? null : new Secret(bytes)
 }
 
 function secretHex(secret: Secret | null): string {
-  return secret === null ? '00'.repeat(keyBytes) : hexKey(secret.bytes)
+  return secret === null ? zeroes : hexKey(secret.bytes)
 }

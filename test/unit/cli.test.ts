@@ -53,6 +53,7 @@ for (const [name, usage] of [
   ['podwire', /^Usage: podwire \[options\] \[command\]/],
   ['podwire-device', /^Usage: podwire device \[options\] <interface>/],
   ['wireguard-go', /^Usage: podwire device \[options\] <interface>/],
+  ['wg', /^Usage: wg \[COMMAND\]/],
 ] as const) {
   test(`podwire through a link named ${name}: is the command that it stands for`, () => {
     const folder = mkdtempSync(join(tmpdir(), 'podwire-cli-test-'))
@@ -65,6 +66,31 @@ for (const [name, usage] of [
     }
   })
 }
+
+test('podwire wg: starts without commander, zod, pino and the addon', () => {
+  // A loader that says every module; what is said of those of Node itself does not matter.
+  const hook = `export async function resolve(name, context, next) {
+    if (/commander|zod|pino|listr/.test(name)) throw new Error('loaded ' + name)
+    return next(name, context)
+  }`
+  const register = `import { register } from 'node:module'; register('data:text/javascript,' + ${JSON.stringify(encodeURIComponent(hook))})`
+  const addon = `import { createRequire } from 'node:module'
+    createRequire(${JSON.stringify(main)})('node:module')._extensions['.node'] = () => { throw new Error('loaded the addon') }`
+  const imports = [register, addon].flatMap(text => ['--import', `data:text/javascript,${encodeURIComponent(text)}`])
+  const key = spawnSync(process.execPath, [...imports, main, 'wg', 'genkey'], { encoding: 'utf8' })
+  assert.deepEqual([key.status, key.stderr], [0, ''])
+  for (const args of [['pubkey'], ['help'], ['show', 'interfaces']]) {
+    const { status, stderr } = spawnSync(process.execPath, [...imports, main, 'wg', ...args], {
+      encoding: 'utf8',
+      input: key.stdout,
+    })
+    assert.deepEqual([status, stderr], [0, ''])
+  }
+  assert.match(
+    spawnSync(process.execPath, [...imports, main, '--version'], { encoding: 'utf8' }).stderr,
+    /loaded commander/,
+  )
+})
 
 test('podwire device: npm installs it as one word, for wg-quick', () => {
   const { bin } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))

@@ -6,6 +6,7 @@ import type { HostPort } from '../../config/wg-values.ts'
 import type { Device, DeviceChange } from '../../model/device.ts'
 import { resolveEndpoint } from '../../system/resolve-endpoint.ts'
 import { openDevice } from '../../wireguard/devices.ts'
+import { numberedZone } from '../../wireguard/zone.ts'
 import { readText, resolutionRetries, systemServices } from './files.ts'
 import { asWg } from './inet-text.ts'
 import { sayUsage, warn } from './usage.ts'
@@ -64,7 +65,7 @@ async function resolvePeers(config: WgConfig<HostPort>, file: string): Promise<W
   return { ...config, peers }
 }
 
-/** As WG_ENDPOINT_RESOLUTION_RETRIES says. */
-export function lookUp(endpoint: HostPort, where: string): Promise<string> {
-  return resolveEndpoint(endpoint, { where, retries: resolutionRetries(), onRetry: warn })
+/** As WG_ENDPOINT_RESOLUTION_RETRIES says; a zone becomes a number, which every device understands. */
+export async function lookUp(endpoint: HostPort, where: string): Promise<string> {
+  return numberedZone(await resolveEndpoint(endpoint, { where, retries: resolutionRetries(), onRetry: warn }))
 }

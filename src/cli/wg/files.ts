@@ -38,6 +38,10 @@ function readingFile<T>(file: string, read: () => T): T {
     return read()
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException
+    if (/^[A-Za-z0-9+/]{43}=$/.test(file)) {
+      const reason = 'a file that has the key is expected here, and this may be a key itself: make another, it was seen'
+      throw podwireError('ERR_PODWIRE_FILE', { file: '(not shown)', reason }) // without the cause, which says the path
+    }
     const words: Record<string, string> = {
       ENOENT: 'there is no such file',
       EACCES: 'it may not be read',

@@ -1,8 +1,8 @@
 // Addresses as wg(8) writes them, where the C library differs from RFC 5952 and from devices: the last 32 bits of "::a:b" as IPv4, and
 // a zone by its interface's name.
 
-import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
 import type { DeviceState } from '../../model/device.ts'
+import { namedZone } from '../../wireguard/zone.ts'
 
 /** The same state with its addresses in that form. */
 export function asWg(state: DeviceState): DeviceState {
@@ -26,17 +26,4 @@ function dottedTail(text: string): string {
       return `${start}${a >> 8}.${a & 255}.${b >> 8}.${b & 255}`
     },
   )
-}
-
-/** "[fe80::1%2]:5" to "[fe80::1%eth0]:5". */
-function namedZone(endpoint: string): string {
-  return endpoint.replace(/%(\d+)\]/, (whole, index: string) => {
-    const links = Object.entries(networkInterfaces())
-    const [name] = links.find(([, addresses = []]) => addresses.some(one => isInZone(one, Number(index)))) ?? []
-    return name === undefined ? whole : `%${name}]`
-  })
-}
-
-function isInZone(address: NetworkInterfaceInfo, index: number): boolean {
-  return address.family === 'IPv6' && address.scopeid === index
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { formatEndpoint, parseEndpoint } from '../../../src/base/endpoint.ts'
 
 test('endpoint: reads and writes both families', () => {
-  for (const text of ['198.51.100.7:51820', '[2001:db8::7]:1'])
+  for (const text of ['198.51.100.7:51820', '[2001:db8::7]:1', '[fe80::1%eth0]:5', '[febf::1%2]:5'])
     assert.equal(formatEndpoint(parseEndpoint(text, 'x')), text)
 })
 
@@ -15,6 +15,10 @@ test('endpoint: refuses with the reason', () => {
     ['2001:db8::7:1', /a colon and a port/],
     ['[198.51.100.7]:1', /brackets/],
     ['host:1', /neither/],
+    ['[2001:db8::7%eth0]:1', /link-local/],
+    ['[fe80::1%]:1', /neither/],
+    ['[fe80::1%e%t]:1', /neither/],
+    ['169.254.0.1%eth0:1', /link-local/],
     ['198.51.100.7:+1', /a colon and a port/],
   ]
   for (const [text, message] of cases) {
