@@ -98,6 +98,11 @@ export const errorTable = {
     hint: 'Load the module with `modprobe tun`, or pass the device into the container (--device /dev/net/tun).',
     exit: 3,
   },
+  ERR_PODWIRE_NO_KERNEL_WIREGUARD: {
+    message: 'the kernel has no WireGuard, and no module of it',
+    hint: 'Load it with `modprobe wireguard`, or use a userspace device: `podwire device IF`.',
+    exit: 3,
+  },
   ERR_PODWIRE_TOOL_MISSING: {
     message: 'the program "{tool}" was not found, and {what} needs it',
     hint: 'Install it with `apt-get install {package}`.',
@@ -229,6 +234,11 @@ export const errorTable = {
   },
 
   // The protocol and its socket
+  ERR_PODWIRE_NO_DEVICE: {
+    message: '{name} is not a WireGuard interface: {reason}',
+    hint: 'See which there are with `wg show interfaces`.',
+    exit: 1,
+  },
   ERR_PODWIRE_NOT_PODWIRE: {
     message: '{name} is not a podwire device: another program serves it',
     hint: 'See what it says of itself with `wg show {name}`.',

@@ -44,6 +44,11 @@ export interface PathInfo {
 export interface Links {
   links(): LinkInfo[]
   setLink(name: string, change: { up?: boolean; mtuBytes?: number }): void
+  /**
+   * Creates a WireGuard device of the kernel; it is down and has no key.
+   * Errors: ERR_PODWIRE_NAME_IN_USE, ERR_PODWIRE_NO_KERNEL_WIREGUARD.
+   */
+  createWireguard(name: string): void
   deleteLink(name: string): void
   addresses(): AddressInfo[]
   /** One that is there stays. An IPv6 address is usable at once: no duplicate address detection. */
@@ -77,6 +82,7 @@ export function openLinks(namespacePath?: string): Links {
   return {
     links: () => callAddon(() => inner.links()),
     setLink: (name, change) => callAddon(() => inner.setLink(name, change)),
+    createWireguard: name => callAddon(() => inner.createWireguard(name)),
     deleteLink: name => callAddon(() => inner.deleteLink(name)),
     addresses: () => callAddon(() => inner.addresses()),
     addAddress: (link, cidr) => callAddon(() => inner.addAddress(link, cidr)),

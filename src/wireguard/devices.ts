@@ -1,56 +1,76 @@
-// The WireGuard devices of this host, whatever serves them: for now those behind a UAPI socket.
-// STAND-IN of the branches `wg` and `quick`: the lead takes KERNEL's file, which has the same two functions.
+// The WireGuard devices of this machine, whichever backend has them: the kernel's of this network namespace, and the userspace ones
+// by their sockets. A name that has both is the userspace one, as for wg.
 
-import { type Dirent, opendirSync } from 'node:fs'
+import { opendir } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { podwireError } from '../base/errors.ts'
 import type { Device } from '../model/device.ts'
-import { connectUapi, socketDirectory, socketPath } from './uapi-client.ts'
+import { openLinks } from '../native/link.ts'
+import { hasWireguard } from '../native/wireguard-link.ts'
+import { openKernelDevice } from './kernel-device.ts'
+import { connectUapi, saysNoDevice, socketDirectory, socketError, socketPath } from './uapi-client.ts'
 
-export interface FoundDevice {
+export interface ListedDevice {
   readonly name: string
   readonly backend: 'kernel' | 'userspace'
 }
 
-/** The devices that answer, in the order in which the folder has their sockets, as wg(8) lists them. */
-export async function listDevices(): Promise<FoundDevice[]> {
-  const names = socketFiles().map(file => file.name.slice(0, -'.sock'.length))
-  const answer = await Promise.all(names.map(name => isServed(socketPath(name))))
-  return names.filter((_, i) => answer[i]).map(name => ({ name, backend: 'userspace' }))
+/**
+ * All devices, in wg's order: the kernel's by their links' numbers, then those with a socket that answers, as their folder has them.
+ * Errors: ERR_PODWIRE_SYSTEM, ERR_PODWIRE_ADDON.
+ */
+export async function listDevices(): Promise<ListedDevice[]> {
+  const kernel = kernelNames().map(name => ({ name, backend: 'kernel' }) as const)
+  const userspace = (await userspaceNames()).map(name => ({ name, backend: 'userspace' }) as const)
+  return [...kernel, ...userspace]
 }
 
-function socketFiles(): Dirent[] {
-  const found: Dirent[] = []
-  try {
-    // Not readdir, which sorts.
-    const folder = opendirSync(socketDirectory)
-    for (let file = folder.readSync(); file !== null; file = folder.readSync()) {
-      if (file.isSocket() && /^.{1,15}\.sock$/.test(file.name)) found.push(file)
-    }
-    folder.closeSync()
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  }
-  return found
+/** Whether the kernel has WireGuard, or a module of it, which is then loaded. */
+export function kernelHasWireguard(): boolean {
+  return hasWireguard()
 }
 
-/** The device of that name. Errors: ERR_PODWIRE_NO_DEVICE, and those of its methods. */
+/** The device of that name: the userspace one if its socket answers, else the kernel's. Errors: ERR_PODWIRE_NO_DEVICE, ERR_PODWIRE_NEEDS_ROOT. */
 export async function openDevice(name: string): Promise<Device> {
-  if (!/^[^/]{1,15}$/.test(name) || !(await isServed(socketPath(name)))) {
-    throw podwireError('ERR_PODWIRE_NO_DEVICE', { name })
+  if (await answers(name)) return connectUapi(name)
+  if (!hasWireguard()) {
+    const reason = `there is no socket ${socketPath(name)}, and the kernel has no WireGuard`
+    throw podwireError('ERR_PODWIRE_NO_DEVICE', { name, reason })
   }
-  return connectUapi(name)
+  return openKernelDevice(name)
 }
 
-/** False where there is no socket, or nobody behind it. */
-function isServed(file: string): Promise<boolean> {
+function kernelNames(): string[] {
+  const links = openLinks()
+  try {
+    return links.links().flatMap(({ kind, name }) => (kind === 'wireguard' ? [name] : []))
+  } finally {
+    links.close()
+  }
+}
+
+/** In the folder's own order: `readdir` of Node.js would sort. */
+async function userspaceNames(): Promise<string[]> {
+  const names: string[] = []
+  try {
+    for await (const { name } of await opendir(socketDirectory)) {
+      if (name.endsWith('.sock')) names.push(name.slice(0, -'.sock'.length))
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw socketError(socketDirectory, error)
+  }
+  const alive = await Promise.all(names.map(answers))
+  return names.filter((_, i) => alive[i])
+}
+
+/** Whether somebody is behind the socket of that name. One that may not be opened counts: asking it says what is wrong. */
+function answers(name: string): Promise<boolean> {
   return new Promise(resolve => {
-    const socket = connect(file, () => {
+    const socket = connect(socketPath(name))
+    socket.on('connect', () => {
       socket.destroy()
       resolve(true)
     })
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      resolve(!['ENOENT', 'ECONNREFUSED', 'ENOTSOCK', 'ENOTDIR'].includes(error.code ?? ''))
-    })
+    socket.on('error', error => resolve(!saysNoDevice({ cause: error })))
   })
 }

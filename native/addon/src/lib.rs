@@ -6,6 +6,7 @@ mod engine;
 mod error;
 mod link;
 mod sys;
+mod wireguard;
 mod x25519;
 
 #[napi_derive::module_init]

@@ -12,7 +12,7 @@ use podwire_netlink as netlink;
 
 use crate::error::coded;
 
-type Result<T> = std::result::Result<T, napi::Error<String>>;
+pub(crate) type Result<T> = std::result::Result<T, napi::Error<String>>;
 
 #[napi(object)]
 pub struct LinkInfo {
@@ -96,6 +96,16 @@ impl Links {
         self.netlink()?
             .set_link(&name, netlink::LinkChange { up, mtu_bytes })
             .map_err(error)
+    }
+
+    #[napi]
+    pub fn create_wireguard(&mut self, name: String) -> Result<()> {
+        let created = self.netlink()?.create_wireguard(&name);
+        created.map_err(|cause| match cause.errno {
+            libc::EEXIST => coded("ERR_PODWIRE_NAME_IN_USE", &[("name", name)]),
+            libc::EOPNOTSUPP => no_wireguard(),
+            _ => error(cause),
+        })
     }
 
     #[napi]
@@ -249,7 +259,7 @@ fn parse_route(route: RouteInfo) -> Result<netlink::Route> {
     })
 }
 
-fn parse_address(text: &str) -> Result<IpAddr> {
+pub(crate) fn parse_address(text: &str) -> Result<IpAddr> {
     text.parse().map_err(|_| {
         system(
             "reading an address",
@@ -258,7 +268,7 @@ fn parse_address(text: &str) -> Result<IpAddr> {
     })
 }
 
-fn parse_cidr(text: &str) -> Result<(IpAddr, u8)> {
+pub(crate) fn parse_cidr(text: &str) -> Result<(IpAddr, u8)> {
     let wrong = || {
         system(
             "reading a prefix",
@@ -272,14 +282,19 @@ fn parse_cidr(text: &str) -> Result<(IpAddr, u8)> {
     ))
 }
 
-fn error(error: netlink::Error) -> napi::Error<String> {
+pub(crate) fn error(error: netlink::Error) -> napi::Error<String> {
     if error.needs_root() {
         return coded("ERR_PODWIRE_NEEDS_ROOT", &[("what", error.what)]);
     }
     system(&error.what, &error.reason)
 }
 
-fn system(what: &str, reason: &str) -> napi::Error<String> {
+pub(crate) fn system(what: &str, reason: &str) -> napi::Error<String> {
     let values = [("what", what.to_owned()), ("reason", reason.to_owned())];
     coded("ERR_PODWIRE_SYSTEM", &values)
+}
+
+/// The kernel does not know `WireGuard`, and found no module of it.
+pub(crate) fn no_wireguard() -> napi::Error<String> {
+    coded("ERR_PODWIRE_NO_KERNEL_WIREGUARD", &[])
 }

@@ -1,15 +1,18 @@
-//! Links, addresses and routes of any network namespace, over rtnetlink, without an async runtime.
+//! Links, addresses, routes and `WireGuard` devices of any network namespace, over netlink, without an async runtime.
 //!
-//! A [`Netlink`] is one socket. It is opened in a namespace (its own, or one given by path) and stays there; each call
+//! A [`Netlink`] or [`Wireguard`] is one socket. It is opened in a namespace (its own, or one given by path) and stays there; each call
 //! sends one request and reads the kernel's answer, which takes microseconds. [`watch`] tells when something changed.
 
 mod address;
+mod attribute;
 mod error;
+mod generic;
 mod link;
 mod route;
 mod socket;
 mod sys;
 mod watch;
+mod wireguard;
 
 pub use address::{Address, Scope};
 pub use error::{Error, Result};
@@ -17,3 +20,6 @@ pub use link::{Link, LinkChange};
 pub use route::{Path, Route, RouteKind};
 pub use socket::Netlink;
 pub use watch::{Watch, watch};
+pub use wireguard::{
+    SecretKey, Wireguard, WireguardChange, WireguardDevice, WireguardPeer, WireguardPeerChange,
+};

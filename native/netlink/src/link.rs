@@ -1,7 +1,10 @@
 //! Links: the interfaces of a namespace.
 
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage};
+use netlink_packet_route::link::{
+    InfoKind, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage,
+};
 
 use crate::error::{Error, Result};
 use crate::socket::Netlink;
@@ -59,6 +62,19 @@ impl Netlink {
             &format!("changing the link {name}"),
             RouteNetlinkMessage::SetLink(message),
             0,
+        )
+    }
+
+    /// Creates a `WireGuard` device of the kernel, down. The errno is EEXIST if the name is taken, EOPNOTSUPP if the kernel has no
+    /// `WireGuard`.
+    pub fn create_wireguard(&mut self, name: &str) -> Result<()> {
+        let mut message = named(name);
+        let info = LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Wireguard)]);
+        message.attributes.push(info);
+        self.change(
+            &format!("creating the WireGuard device {name}"),
+            RouteNetlinkMessage::NewLink(message),
+            NLM_F_CREATE | NLM_F_EXCL,
         )
     }
 

@@ -1,4 +1,4 @@
-//! One rtnetlink socket: requests out, answers in.
+//! One netlink socket, of links, addresses and routes or of generic netlink: requests out, answers in.
 //!
 //! ```text
 //! request -> kernel -> NLMSG_ERROR (0: done, else errno and text)     a change
@@ -7,15 +7,18 @@
 //! ```
 
 use std::io;
+use std::marker::PhantomData;
 use std::path::Path;
 use std::thread;
 
 use netlink_packet_core::{
     ErrorMessage, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST,
-    NetlinkHeader, NetlinkMessage, NetlinkPayload, NlasIterator,
+    NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload, NetlinkSerializable,
+    NlasIterator,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Result, words};
 use crate::sys::enter_namespace;
@@ -28,18 +31,33 @@ const NLMSG_HEADER_BYTES: usize = 16;
 /// Attribute of an extended acknowledgement: the kernel's message in words.
 const NLMSGERR_ATTR_MSG: u16 = 1;
 
-/// A socket to the kernel's links, addresses and routes in one network namespace, which it keeps alive while open.
-pub struct Netlink {
+/// A socket in one network namespace, which it keeps alive while open; `M` are the messages of its protocol. What it sent and
+/// read last is wiped: `WireGuard`'s messages have keys.
+pub struct Connection<M> {
     socket: Socket,
     sequence: u32,
-    buffer: Vec<u8>,
+    buffer: Zeroizing<Vec<u8>>,
+    messages: PhantomData<fn() -> M>,
 }
+
+/// A socket to the kernel's links, addresses and routes.
+pub type Netlink = Connection<RouteNetlinkMessage>;
 
 impl Netlink {
     /// Opens a socket in the namespace at `path` (as `/run/netns/NAME`), or in the caller's own.
     pub fn open(namespace: Option<&Path>) -> Result<Self> {
+        let connection = Self::open_protocol(namespace, NETLINK_ROUTE)?;
+        // Lets the kernel filter dumps by table (4.20 and newer); the answer is filtered here as well.
+        let _ = connection.socket.set_netlink_get_strict_chk(true);
+        Ok(connection)
+    }
+}
+
+impl<M: NetlinkSerializable + NetlinkDeserializable> Connection<M> {
+    /// Opens a socket of a `NETLINK_…` protocol.
+    pub(crate) fn open_protocol(namespace: Option<&Path>, protocol: isize) -> Result<Self> {
         let what = "opening a netlink socket";
-        let socket = socket_in(namespace, NETLINK_ROUTE, SocketAddr::new(0, 0))?;
+        let socket = socket_in(namespace, protocol, SocketAddr::new(0, 0))?;
         socket
             .set_ext_ack(true)
             .map_err(|error| Error::io(what, &error))?;
@@ -47,41 +65,34 @@ impl Netlink {
         socket
             .set_cap_ack(true)
             .map_err(|error| Error::io(what, &error))?;
-        // Lets the kernel filter dumps by table (4.20 and newer); the answer is filtered here as well.
-        let _ = socket.set_netlink_get_strict_chk(true);
-        Ok(Self {
+        Ok(Self::over(socket))
+    }
+
+    pub(crate) fn over(socket: Socket) -> Self {
+        Self {
             socket,
             sequence: 0,
-            buffer: Vec::with_capacity(RECEIVE_BYTES),
-        })
+            buffer: Zeroizing::new(Vec::with_capacity(RECEIVE_BYTES)),
+            messages: PhantomData,
+        }
     }
 
     /// Asks for a change, with the `NLM_F_…` flags besides REQUEST and ACK.
-    pub(crate) fn change(
-        &mut self,
-        what: &str,
-        message: RouteNetlinkMessage,
-        flags: u16,
-    ) -> Result<()> {
+    pub(crate) fn change(&mut self, what: &str, message: M, flags: u16) -> Result<()> {
         self.exchange(what, message, flags | NLM_F_ACK).map(drop)
     }
 
     /// Asks for one thing.
-    pub(crate) fn get(
-        &mut self,
-        what: &str,
-        message: RouteNetlinkMessage,
-    ) -> Result<RouteNetlinkMessage> {
+    pub(crate) fn get(&mut self, what: &str, message: M) -> Result<M> {
         let answer = self.exchange(what, message, NLM_F_ACK)?.messages.pop();
         answer.ok_or_else(|| Error::other(what, "the kernel's answer was empty"))
     }
 
     /// Asks for all of a kind, until an answer comes that no change interrupted.
-    pub(crate) fn dump(
-        &mut self,
-        what: &str,
-        message: &RouteNetlinkMessage,
-    ) -> Result<Vec<RouteNetlinkMessage>> {
+    pub(crate) fn dump(&mut self, what: &str, message: &M) -> Result<Vec<M>>
+    where
+        M: Clone,
+    {
         for _ in 0..DUMP_ATTEMPTS {
             let answer = self.exchange(what, message.clone(), NLM_F_DUMP)?;
             if !answer.interrupted {
@@ -94,58 +105,27 @@ impl Netlink {
         ))
     }
 
-    fn exchange(&mut self, what: &str, message: RouteNetlinkMessage, flags: u16) -> Result<Answer> {
+    fn exchange(&mut self, what: &str, message: M, flags: u16) -> Result<Answer<M>> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut header = NetlinkHeader::default();
         header.flags = NLM_F_REQUEST | flags;
         header.sequence_number = self.sequence;
         let mut request = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(message));
         request.finalize();
-        let mut bytes = vec![0; request.buffer_len()];
+        let mut bytes = Zeroizing::new(vec![0; request.buffer_len()]);
         request.serialize(&mut bytes);
         self.socket
             .send(&bytes, 0)
             .map_err(|error| Error::io(what, &error))?;
 
-        let mut answer = Answer::default();
+        let mut answer = Answer {
+            messages: Vec::new(),
+            interrupted: false,
+        };
         loop {
             self.receive(what)?;
-            let mut rest = &self.buffer[..];
-            while rest.len() >= NLMSG_HEADER_BYTES {
-                let message =
-                    NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(|error| {
-                        Error::other(what, format!("an answer that cannot be read: {error}"))
-                    })?;
-                let length = (message.header.length as usize).next_multiple_of(4);
-                rest = rest
-                    .get(length.max(NLMSG_HEADER_BYTES)..)
-                    .unwrap_or_default();
-                if message.header.sequence_number != self.sequence {
-                    continue; // what is left of an exchange that ended with an error
-                }
-                answer.interrupted |= message.header.flags & NLM_F_DUMP_INTR != 0;
-                match message.payload {
-                    NetlinkPayload::InnerMessage(inner) => answer.messages.push(inner),
-                    NetlinkPayload::Done(done) if done.code < 0 => {
-                        return Err(refusal(
-                            what,
-                            -done.code,
-                            extended_message(&done.extended_ack),
-                        ));
-                    }
-                    NetlinkPayload::Done(_) => return Ok(answer),
-                    NetlinkPayload::Error(error) => {
-                        return match error.code {
-                            None => Ok(answer),
-                            Some(code) => Err(refusal(
-                                what,
-                                -code.get(),
-                                words_of(&message.header, &error),
-                            )),
-                        };
-                    }
-                    _ => {}
-                }
+            if answer.take(what, self.sequence, &self.buffer)? {
+                return Ok(answer);
             }
         }
     }
@@ -153,7 +133,7 @@ impl Netlink {
     fn receive(&mut self, what: &str) -> Result<()> {
         loop {
             self.buffer.clear();
-            match self.socket.recv(&mut self.buffer, 0) {
+            match self.socket.recv(&mut *self.buffer, 0) {
                 Ok(_) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(Error::io(what, &error)),
@@ -162,10 +142,46 @@ impl Netlink {
     }
 }
 
-#[derive(Default)]
-struct Answer {
-    messages: Vec<RouteNetlinkMessage>,
+struct Answer<M> {
+    messages: Vec<M>,
     interrupted: bool,
+}
+
+impl<M: NetlinkDeserializable> Answer<M> {
+    /// Takes the messages of one datagram; true when the answer is whole.
+    fn take(&mut self, what: &str, sequence: u32, datagram: &[u8]) -> Result<bool> {
+        let mut rest = datagram;
+        while rest.len() >= NLMSG_HEADER_BYTES {
+            let message = NetlinkMessage::<M>::deserialize(rest).map_err(|error| {
+                Error::other(what, format!("an answer that cannot be read: {error}"))
+            })?;
+            let length = (message.header.length as usize).next_multiple_of(4);
+            rest = rest
+                .get(length.max(NLMSG_HEADER_BYTES)..)
+                .unwrap_or_default();
+            if message.header.sequence_number != sequence {
+                continue; // what is left of an exchange that ended with an error
+            }
+            self.interrupted |= message.header.flags & NLM_F_DUMP_INTR != 0;
+            match message.payload {
+                NetlinkPayload::InnerMessage(inner) => self.messages.push(inner),
+                NetlinkPayload::Done(done) if done.code < 0 => {
+                    let extended = extended_message(&done.extended_ack);
+                    return Err(refusal(what, done.code.wrapping_neg(), extended));
+                }
+                NetlinkPayload::Done(_) => return Ok(true),
+                NetlinkPayload::Error(error) => {
+                    let Some(code) = error.code else {
+                        return Ok(true);
+                    };
+                    let extended = words_of(&message.header, &error);
+                    return Err(refusal(what, code.get().wrapping_neg(), extended));
+                }
+                _ => {}
+            }
+        }
+        Ok(false)
+    }
 }
 
 /// Opens a bound socket. Only a thread can enter a namespace, so a path costs a thread for the length of this call.

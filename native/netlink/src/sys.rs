@@ -33,3 +33,12 @@ pub(crate) fn wait_readable(first: RawFd, second: RawFd) -> io::Result<(bool, bo
         }
     }
 }
+
+/// A socket with a test at its other end in place of the kernel.
+#[cfg(test)]
+pub(crate) fn socket_pair() -> (netlink_sys::Socket, std::os::unix::net::UnixDatagram) {
+    use std::os::fd::{FromRawFd, IntoRawFd};
+    let (near, far) = std::os::unix::net::UnixDatagram::pair().expect("a socket pair");
+    // SAFETY: the descriptor is open, and nobody else has it.
+    (unsafe { FromRawFd::from_raw_fd(near.into_raw_fd()) }, far)
+}
