@@ -142,7 +142,7 @@ async function finishDown({ file, workshop, journal }: Job, facts: HostFacts, un
     workshop,
   )
   await new Transaction(workshop).run(remove)
-  if (unfinished !== undefined) await runAnyway(after, workshop)
+  await runAnyway(after, workshop)
   await journal.end()
 }
 

@@ -21,7 +21,7 @@ export function planReload(
   const wanted = configuredDevice(config, tunnel)
   // Without a mark in the file and without a default route, the one that the default route had goes with it.
   const drops = tunnel.mark === 0 && link.routes.some(({ table }) => device.fwmark !== 0 && table === device.fwmark)
-  const { add, remove } = deviceDifference(device, drops ? { ...wanted, fwmark: 0 } : wanted)
+  const { add, remove } = deviceDifference(device, wanted)
   const stale = staleRoutes(link, device, tunnel)
   return [
     ...mtuStep(name, tunnel.mtuBytes, link.mtuBytes),
@@ -37,6 +37,7 @@ export function planReload(
     ),
     ...tunnel.full.flatMap(family => defaultRouteSteps(name, family, config.addresses, tunnel, facts)),
     ...removeOldDefault(name, tunnel, facts).map(action => ({ action })),
+    ...(drops ? [deviceStep({ fwmark: 0 })] : []),
     ...stale.map(
       (route): Step => ({ action: routeAction('delete', route, name), undo: routeAction('add', route, name) }),
     ),

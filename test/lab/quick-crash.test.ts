@@ -1,0 +1,275 @@
+// `podwire quick` that fails or is killed: at each command that changes something, it dies by SIGKILL, and the next run leaves
+// the old or the new state. The commands are stood in for by scripts that count, kill their parent at the count wanted, and
+// otherwise do what they stand for.
+
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { generatePrivateKey, publicKeyOf } from '../../src/wireguard/keys.ts'
+import { type Outcome, type QuickHost, quickOptions, takeDnsCalls, withQuickHosts } from './quick-host.ts'
+import { cli, configOf, makeEnds, pingInner } from './tunnel.ts'
+
+const keyText = Buffer.from(generatePrivateKey().bytes).toString('base64')
+const peers = [1, 2].map(() => publicKeyOf(generatePrivateKey()))
+
+function conf(own: string[], ...ofPeers: string[][]): string {
+  const sections = ofPeers.map((lines, i) => ['[Peer]', `PublicKey = ${peers[i]}`, ...lines])
+  const lines = [['[Interface]', `PrivateKey = ${keyText}`, 'ListenPort = 51999', ...own], ...sections]
+  return lines.map(section => `${section.join('\n')}\n`).join('\n')
+}
+
+const full = (...more: string[]) =>
+  conf(
+    ['Address = 10.7.0.1/24, fd07::1/64', 'DNS = 10.7.0.53', ...more],
+    ['AllowedIPs = 0.0.0.0/0, 10.9.0.0/16, ::/0', 'Endpoint = 192.0.2.77:51820'],
+  )
+
+/** Puts scripts in the way of what `podwire quick` runs; they kill it at the call whose number is in the file "at". */
+async function makeKillers(at: QuickHost): Promise<void> {
+  const body = (program: string, changes: string) => `#!/bin/sh
+case " $* " in
+  ${changes}) ;;
+  *) exec ${program} "$@" ;;
+esac
+cd ${at.folder}
+calls=$(($(cat calls) + 1)); echo $calls > calls
+read before after < at
+[ $calls != $before ] || { kill -9 $PPID; exit 1; }
+${program} "$@"; status=$?
+[ $calls != $after ] || kill -9 $PPID
+exit $status
+`
+  const real = async (name: string) => (await at.sh(`command -v ${name}`)).trim()
+  const dns = await at.sh('mv resolvconf resolvconf.real; rm podwire-device; echo $PWD/resolvconf.real')
+  at.write('ip', body(await real('ip'), '*" add "*|*" delete "*|*" set "*|*" replace "*'), 0o755)
+  at.write('nft', body(await real('nft'), '*" -f "*'), 0o755)
+  at.write('resolvconf', body(dns.trim(), '*'), 0o755)
+  at.write('podwire-device', body(`${process.execPath} ${cli} device`, '*'), 0o755)
+  at.write('calls', '0\n')
+  at.write('at', '0 0\n')
+}
+
+/** `podwire quick`, killed before or after its `call`th command; `reached` tells whether it got that far. */
+async function killedAt(at: QuickHost, call: number, when: 'before' | 'after', args: readonly string[]) {
+  writeFileSync(join(at.folder, 'calls'), '0\n')
+  writeFileSync(join(at.folder, 'at'), when === 'before' ? `${call} 0\n` : `0 ${call}\n`)
+  const outcome = await at.quick('podwire', args)
+  const reached = Number(readFileSync(join(at.folder, 'calls'), 'utf8')) >= call
+  writeFileSync(join(at.folder, 'at'), '0 0\n')
+  assert.equal(outcome.status !== 0, reached, `${args[0]} at ${call}: ${outcome.stderr}`)
+  return { outcome, reached }
+}
+
+function succeeded({ status, stderr }: Outcome, what: string): void {
+  assert.equal(status, 0, `${what}: ${stderr}`)
+}
+
+/** Runs `attempt` for one command after the other, until there is none with that number. */
+async function atEachCommand(attempt: (call: number) => Promise<boolean>, least: number): Promise<void> {
+  let call = 1
+  while (await attempt(call)) call += 1
+  assert.ok(call > least, `only ${call - 1} commands were seen`)
+}
+
+test(
+  'quick up: killed at any command, `down` leaves nothing, and `up` says what to do or cleans up',
+  quickOptions,
+  async () => {
+    await withQuickHosts('kill-up', async (...hosts) => {
+      await Promise.all(
+        hosts.map(async (at, i) => {
+          await makeKillers(at)
+          const file = at.write('wg0.conf', full('PostDown = echo down >> log', 'SaveConfig = true'))
+          const text = readFileSync(file, 'utf8')
+          const before = await at.state()
+          await atEachCommand(async call => {
+            const { reached } = await killedAt(at, call, i === 0 ? 'before' : 'after', ['up', file])
+            if (reached) {
+              const again = await at.quick('podwire', ['up', file])
+              if (again.status !== 0) assert.match(again.stderr, /half up[\s\S]*podwire quick down/)
+              if (again.status === 0) await at.quick('podwire', ['down', file])
+              else succeeded(await at.quick('podwire', ['down', file]), `down after ${call}`)
+              if (again.status !== 0) assert.equal(readFileSync(file, 'utf8'), text, 'half a device was saved')
+            } else succeeded(await at.quick('podwire', ['down', file]), 'down')
+            assert.deepEqual(await at.settled(before), before, `something is left after ${call}`)
+            const dns = takeDnsCalls(at)
+              .split('\n')
+              .filter(line => line.startsWith('-'))
+            assert.ok(dns.length === 0 || dns.at(-1) === '-d wg0 -f', dns.join())
+            at.write('wg0.conf', text)
+            return reached
+          }, 12)
+        }),
+      )
+    })
+  },
+)
+
+test(
+  'quick down: killed at any command, the next `down` removes the rest, and runs PostDown',
+  quickOptions,
+  async () => {
+    await withQuickHosts('kill-down', async (...hosts) => {
+      await Promise.all(
+        hosts.map(async (at, i) => {
+          await makeKillers(at)
+          // A second PreDown would fail: what it takes away is gone.
+          const hooks = ['PostUp = touch made', 'PreDown = rm made', 'PostDown = echo down >> log']
+          const file = at.write('wg0.conf', full(...hooks))
+          const before = await at.state()
+          await atEachCommand(async call => {
+            await at.sh('rm -f log')
+            writeFileSync(join(at.folder, 'at'), '0 0\n')
+            succeeded(await at.quick('podwire', ['up', file]), 'up')
+            const { reached } = await killedAt(at, call, i === 0 ? 'before' : 'after', ['down', file])
+            if (reached) succeeded(await at.quick('podwire', [call % 2 === 0 ? 'up' : 'down', file]), `after ${call}`)
+            await at.quick('podwire', ['down', file])
+            assert.deepEqual(await at.settled(before), before, `something is left after ${call}`)
+            assert.match(await at.sh('cat log'), /down/)
+            return reached
+          }, 6)
+        }),
+      )
+    })
+  },
+)
+
+test(
+  'quick reload: killed at any command, the next one ends where an `up` of the new file would',
+  quickOptions,
+  async () => {
+    await withQuickHosts('kill-reload', async (...hosts) => {
+      await Promise.all(
+        hosts.map(async (at, i) => {
+          await makeKillers(at)
+          const [old, changed] = [
+            full('MTU = 1400'),
+            conf(
+              ['Address = 10.7.0.5/24, fd08::1/64', 'DNS = 10.7.0.54', 'MTU = 1380', 'FwMark = 77'],
+              ['AllowedIPs = 10.9.0.0/16, 0.0.0.0/0', 'Endpoint = 192.0.2.77:51820'],
+              ['AllowedIPs = 10.10.0.0/16, fd10::/64'],
+            ),
+          ]
+          writeFileSync(join(at.folder, 'at'), '0 0\n')
+          writeFileSync(join(at.folder, 'calls'), '0\n')
+          const before = await at.state()
+          const now = async () => {
+            const { processes: _, ...state } = await at.state()
+            return { ...state, device: (await at.sh('wg show wg0 dump')).split('\n').sort() }
+          }
+          const file = at.write('wg0.conf', changed)
+          succeeded(await at.quick('podwire', ['up', file]), 'up')
+          const wanted = await now()
+          succeeded(await at.quick('podwire', ['down', file]), 'down')
+          await at.settled(before)
+          await atEachCommand(async call => {
+            at.write('wg0.conf', old)
+            succeeded(await at.quick('podwire', ['up', file]), 'up')
+            at.write('wg0.conf', changed)
+            const { reached } = await killedAt(at, call, i === 0 ? 'before' : 'after', ['reload', file])
+            if (reached) succeeded(await at.quick('podwire', ['reload', file]), `reload after ${call}`)
+            assert.deepEqual(await now(), wanted, `after ${call}`)
+            succeeded(await at.quick('podwire', ['down', file]), 'down')
+            assert.deepEqual(await at.settled(before), before)
+            return reached
+          }, 10)
+        }),
+      )
+    })
+  },
+)
+
+test('quick: a hook that fails, or kills it, at each place', quickOptions, async () => {
+  await withQuickHosts('hooks', async at => {
+    const before = await at.state()
+    const file = join(at.folder, 'wg0.conf')
+    for (const hook of ['PreUp', 'PostUp']) {
+      at.write('wg0.conf', full(`${hook} = true`, `${hook} = exit 3`, 'PostDown = touch ran'))
+      const { status, stderr } = await at.quick('podwire', ['up', file])
+      assert.ok(status === 1 && stderr.includes('`exit 3` of the configuration ended with status 3'), stderr)
+      assert.deepEqual(await at.settled(before), before, hook)
+    }
+    at.write('wg0.conf', full('PreDown = test -e allowed', 'PostDown = test -e allowed'))
+    succeeded(await at.quick('podwire', ['up', file]), 'up')
+    const { processes: _, ...up } = await at.state()
+    assert.equal((await at.quick('podwire', ['down', file])).status, 1)
+    const { processes: __, ...still } = await at.state()
+    assert.deepEqual(still, up, 'a PreDown that fails changes nothing')
+    await at.sh('touch allowed')
+    succeeded(await at.quick('podwire', ['down', file]), 'down')
+    assert.deepEqual(await at.settled(before), before)
+
+    // With SaveConfig, and killed before it saves.
+    const text = full('SaveConfig = true', 'PreDown = test -e killed || { touch killed; kill -9 $PPID; }')
+    at.write('wg0.conf', text)
+    succeeded(await at.quick('podwire', ['up', file]), 'up')
+    await at.sh(`wg set wg0 peer ${peers[1]} allowed-ips 10.44.0.0/16`)
+    assert.notEqual((await at.quick('podwire', ['down', file])).status, 0)
+    assert.equal(readFileSync(file, 'utf8'), text)
+    succeeded(await at.quick('podwire', ['down', file]), 'down')
+    assert.match(readFileSync(file, 'utf8'), /10\.44\.0\.0\/16/)
+    assert.deepEqual(await at.settled(before), before)
+  })
+})
+
+test('quick save: on a full disk the file stays as it was', quickOptions, async () => {
+  await withQuickHosts('save', async at => {
+    const before = await at.state()
+    const text = full()
+    const file = at.write('wg0.conf', text)
+    succeeded(await at.quick('podwire', ['up', file]), 'up')
+    const script = [
+      'mkdir full && mount -t tmpfs -o size=8k,mode=700 none full && cp wg0.conf full/ && head -c 100k /dev/zero > full/zeroes',
+      `${process.execPath} ${cli} quick save full/wg0.conf; echo "status $?"`,
+      'cat full/wg0.conf; ls -A full; umount full; rmdir full',
+    ].join('\n')
+    const printed = await at.sh(`exec 2>&1\n${script}`)
+    assert.match(printed, /ENOSPC[\s\S]*status 1/)
+    assert.ok(printed.endsWith(`${text}wg0.conf\nzeroes\n`), printed)
+    succeeded(await at.quick('podwire', ['down', file]), 'down')
+    assert.deepEqual(await at.settled(before), before)
+  })
+})
+
+test('quick reload: under traffic nothing is lost and nobody shakes hands', quickOptions, async () => {
+  await withQuickHosts('traffic', async (a, b) => {
+    const { lab } = a
+    const [one, two] = makeEnds()
+    const before = await Promise.all([a.state(), b.state()])
+    const text = (at: QuickHost, own: string[], peer: string[]) => {
+      const [end, other] = at === a ? [one, two] : [two, one]
+      const lines = [`Address = 10.7.0.${end.number}/24, fd07::${end.number}/64`, ...own].join('\n')
+      const far = `Endpoint = 192.0.2.${other.number}:${51820 + other.number}`
+      return configOf(end, other, [far, ...peer]).replace('[Interface]', `[Interface]\n${lines}`)
+    }
+    for (const at of [a, b]) succeeded(await at.quick('podwire', ['up', at.write('wg0.conf', text(at, [], []))]), 'up')
+    await pingInner(lab, one, two)
+    const handshake = await a.sh('wg show wg0 latest-handshakes')
+    const traffic = a.sh('ping -q -i 0.01 -c 400 10.7.0.2')
+    const more = ['[Peer]', `PublicKey = ${peers[0]}`, 'AllowedIPs = 10.20.0.0/16, fd20::/64']
+    const changes: [own: string[], peer: string[]][] = [
+      [
+        ['Address = 10.8.0.1/24', 'MTU = 1300', 'DNS = 10.7.0.2'],
+        ['PersistentKeepalive = 7', 'AllowedIPs = 10.21.0.0/16', ...more],
+      ],
+      [[], more],
+      [[], []],
+    ]
+    for (const [own, peer] of changes) {
+      const file = a.write('wg0.conf', text(a, own, peer))
+      succeeded(await a.quick('podwire', ['reload', file]), 'reload')
+      const seen = `${await a.sh('wg show wg0 allowed-ips')}${await a.sh('ip route; ip -6 route; ip address show wg0')}`
+      for (const word of ['10.20.0.0/16', '10.21.0.0/16', 'fd20::/64']) {
+        assert.equal(seen.split(word).length - 1, peer.join().includes(word) ? 2 : 0, `${word} in ${seen}`)
+      }
+      assert.equal(/mtu 1300/.test(seen), own.length > 0)
+    }
+    assert.match(await traffic, /400 packets transmitted, 400 received/)
+    assert.equal(await a.sh('wg show wg0 latest-handshakes'), handshake)
+    for (const [i, at] of [a, b].entries()) {
+      succeeded(await at.quick('podwire', ['down', join(at.folder, 'wg0.conf')]), 'down')
+      assert.deepEqual(await at.settled(before[i] ?? {}), before[i])
+    }
+  })
+})
