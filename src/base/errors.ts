@@ -115,11 +115,6 @@ export const errorTable = {
   },
 
   // Something is in the way
-  ERR_PODWIRE_NO_DEVICE: {
-    message: 'there is no WireGuard device named "{name}"',
-    hint: 'See which there are with `podwire wg show interfaces`; start one with `podwire device IF`.',
-    exit: 1,
-  },
   ERR_PODWIRE_UNRESOLVED: {
     message: '{where}: no address was found for "{host}": {reason}',
     hint: 'Check the name and the DNS servers of this host, or write an address in its place.',
@@ -236,7 +231,7 @@ export const errorTable = {
   // The protocol and its socket
   ERR_PODWIRE_NO_DEVICE: {
     message: '{name} is not a WireGuard interface: {reason}',
-    hint: 'See which there are with `wg show interfaces`.',
+    hint: 'See which there are with `podwire wg show interfaces`; start one with `podwire device IF`.',
     exit: 1,
   },
   ERR_PODWIRE_NOT_PODWIRE: {

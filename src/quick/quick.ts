@@ -110,7 +110,7 @@ async function down(job: Job): Promise<void> {
   const unfinished = await journal.unfinished()
   const isThere = facts.link !== undefined && facts.isWireGuard
   if (!isThere && (facts.link !== undefined || (unfinished === undefined && !isLeftOver(facts)))) {
-    throw podwireError('ERR_PODWIRE_NO_DEVICE', { name })
+    throw podwireError('ERR_PODWIRE_NO_DEVICE', { name, reason: 'nothing of that name is up' })
   }
   const { before, remove, after } = planDown(name, config, facts)
   if (options.dryRun) return showSteps(job, [...before, ...remove, ...after])
@@ -152,7 +152,8 @@ async function reload(job: Job): Promise<void> {
   const secrets = await readSecrets(file)
   const ready = await resolveEndpoints(secrets, { ...options, patient: !options.dryRun })
   const { link, device, ...facts } = await observeWays(name, ready)
-  if (link === undefined || device === undefined) throw podwireError('ERR_PODWIRE_NO_DEVICE', { name })
+  if (link === undefined || device === undefined)
+    throw podwireError('ERR_PODWIRE_NO_DEVICE', { name, reason: 'nothing of that name is up' })
   if ((await journal.unfinished()) === 'up') {
     throw podwireError('ERR_PODWIRE_QUICK_HALF_UP', { name, file: options.argument })
   }
@@ -177,7 +178,8 @@ async function save({ options, file }: Job): Promise<void> {
 async function savedText(file: ConfigFile): Promise<string> {
   const { name, config } = file
   const { link, device } = await observe(name, { openDevice })
-  if (link === undefined || device === undefined) throw podwireError('ERR_PODWIRE_NO_DEVICE', { name })
+  if (link === undefined || device === undefined)
+    throw podwireError('ERR_PODWIRE_NO_DEVICE', { name, reason: 'nothing of that name is up' })
   // A secret that cannot be read any more is written as the device has it.
   const ready = await readSecrets(file).catch((error): ReadyConfig => {
     if (!(error instanceof PodwireError)) throw error

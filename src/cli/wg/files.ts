@@ -40,7 +40,7 @@ function readingFile<T>(file: string, read: () => T): T {
     const { code = '', message } = error as NodeJS.ErrnoException
     if (/^[A-Za-z0-9+/]{43}=$/.test(file)) {
       const reason = 'a file that has the key is expected here, and this may be a key itself: make another, it was seen'
-      throw podwireError('ERR_PODWIRE_FILE', { file: '(not shown)', reason }) // without the cause, which says the path
+      throw podwireError('ERR_PODWIRE_FILE', { file: '(not shown)', what: 'read', reason }) // without the cause, which says the path
     }
     const words: Record<string, string> = {
       ENOENT: 'there is no such file',
