@@ -1,6 +1,7 @@
 // The WireGuard devices of this machine, whichever backend has them: the kernel's of this network namespace, and the userspace ones
 // by their sockets. A name that has both is the userspace one, as for wg.
 
+import { existsSync } from 'node:fs'
 import { opendir } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { podwireError } from '../base/errors.ts'
@@ -41,6 +42,8 @@ export async function openDevice(name: string): Promise<Device> {
 }
 
 function kernelNames(): string[] {
+  // Without the module there is no device of it, and no need to load the addon.
+  if (existsSync('/sys/module') && !existsSync('/sys/module/wireguard')) return []
   const links = openLinks()
   try {
     return links.links().flatMap(({ kind, name }) => (kind === 'wireguard' ? [name] : []))

@@ -27,5 +27,5 @@ for (const [args, says] of wrong) {
 test('bench device --help: says what there is to choose', () => {
   const { status, stdout } = bench('device', '--help')
   assert.equal(status, 0)
-  assert.match(stdout, /--only PART,… {2}tcp, udp, latency, handshakes, attack, scale;/)
+  assert.match(stdout, /--only PART,… {2}tcp, udp, latency, handshakes, attack, scale: /)
 })
