@@ -5,7 +5,7 @@
 import { parseJsonc } from './jsonc.ts'
 
 const tokenPattern = /\s+|\/\/[^\n]*|\/\*[\s\S]*?\*\/|"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"/]+/g
-const maxWidth = 100
+const maxWidth = 120
 
 interface Item {
   /** Comments above it; "" is a blank line. */

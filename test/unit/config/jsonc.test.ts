@@ -94,7 +94,7 @@ const layouts: [name: string, text: string, laidOut: string][] = [
   ['a small object', '{"a":{"file":"/k"}}', '{\n  "a": { "file": "/k" }\n}\n'],
   ['comments', '// x\n{ // y\n"a":1, // z\n\n\n// v\n"b":2 /* w */ }\n// u', '// x\n{\n  // y\n  "a": 1, // z\n\n  // v\n  "b": 2 /* w */\n}\n// u\n'],
   ['a comment before a closing bracket', '[1\n// x\n]', '[\n  1\n  // x\n]\n'],
-  ['a list that does not fit', JSON.stringify(Array(3).fill('x'.repeat(40))), `[\n${Array(3).fill(`  "${'x'.repeat(40)}"`).join(',\n')}\n]\n`],
+  ['a list that does not fit', JSON.stringify(Array(3).fill('x'.repeat(50))), `[\n${Array(3).fill(`  "${'x'.repeat(50)}"`).join(',\n')}\n]\n`],
 ] // biome-ignore format: a table
 for (const [name, text, laidOut] of layouts) {
   test(`jsonc layout: ${name}`, () => assert.equal(formatJsonc(text, 'x.json'), laidOut))
