@@ -257,7 +257,7 @@ export function processesIn(paths: readonly string[]): number[] {
 
 /** Kills every process in the namespaces, and waits until they have ended. */
 function killInside(paths: readonly string[]): void {
-  const deadline = Date.now() + 5_000
+  const deadline = Date.now() + 30_000
   const killed = new Set<number>()
   for (;;) {
     const found = processesIn(paths)

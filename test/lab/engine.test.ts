@@ -55,7 +55,9 @@ async function openPair(a: End, b: End): Promise<void> {
     assert.equal(await end.engine.call('bind', 51820), 51820)
     assert.equal(await end.engine.call('addPeer', new Uint8Array(32).fill(key)), 0)
     await end.engine.call('addAllowedIps', 0, [`10.0.0.${other}/32`, `fd00:1::${other}/128`])
-    for (const cidr of [`10.0.0.${own}/24`, `fd00:1::${own}/64`]) await end.namespace.ip(`address add ${cidr} dev pw0`)
+    for (const cidr of [`10.0.0.${own}/24`, `fd00:1::${own}/64 nodad`]) {
+      await end.namespace.ip(`address add ${cidr} dev pw0`)
+    }
     await end.namespace.ip('link set pw0 up')
     await end.engine.event('linkUp')
   }

@@ -38,7 +38,7 @@ test('kernel: the link down and up under traffic: what comes meanwhile is lost i
       const { rx } = await onlyPeer(lab, 'b')
       await until('the flow has begun', async () => (await onlyPeer(lab, 'b')).rx > rx + 1_000_000)
       for (const state of ['down', 'up', 'down', 'up']) await lab.exec('b', ['ip', 'link', 'set', 'wg0', state])
-      await lab.exec('b', ['ip', 'address', 'replace', 'fd07::2/64', 'dev', 'wg0']) // going down took it away
+      await lab.exec('b', ['ip', 'address', 'replace', 'fd07::2/64', 'dev', 'wg0', 'nodad']) // going down took it away
       const { sent, received, reordered } = await flow
       assert.ok(received < sent, 'it was down')
       assert.equal(reordered, 0)

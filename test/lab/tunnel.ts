@@ -132,9 +132,9 @@ export function endpointOf(end: End, family: 4 | 6 = 4): string {
 
 /** Gives wg0 its addresses and switches it on. */
 export async function bringUp(lab: Lab, { host, number }: End): Promise<void> {
-  for (const address of [`10.7.0.${number}/24`, `fd07::${number}/64`]) {
-    await lab.exec(host, ['ip', 'address', 'add', address, 'dev', 'wg0'])
-  }
+  await lab.exec(host, ['ip', 'address', 'add', `10.7.0.${number}/24`, 'dev', 'wg0'])
+  // The kernel ends the detection of duplicates from a work queue, which a busy machine is slow to serve.
+  await lab.exec(host, ['ip', 'address', 'add', `fd07::${number}/64`, 'dev', 'wg0', 'nodad'])
   await lab.exec(host, ['ip', 'link', 'set', 'wg0', 'up'])
 }
 

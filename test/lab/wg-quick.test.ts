@@ -40,7 +40,11 @@ async function withQuick(word: string, run: (quick: Quick) => Promise<void>): Pr
         async run(host, verb, env = {}) {
           const variables = { WG_QUICK_USERSPACE_IMPLEMENTATION: device, ...env }
           const words = Object.entries(variables).map(([name, value]) => `${name}=${value}`)
-          return (await lab.exec(host, ['env', ...words, 'wg-quick', verb, file(host)])).stdout
+          const { stdout } = await lab.exec(host, ['env', ...words, 'wg-quick', verb, file(host)])
+          // The kernel ends the detection of duplicates from a work queue, which a busy machine is slow to serve.
+          const tentative = ['ip', '-6', 'address', 'show', 'tentative'] as const
+          if (verb === 'up') await until('its addresses', async () => !(await lab.exec(host, tentative)).stdout)
+          return stdout
         },
       })
     })
