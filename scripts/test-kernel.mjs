@@ -1,6 +1,7 @@
 // Tests that need the kernel's WireGuard, in a virtual machine: Debian's kernel, booted by qemu without KVM from an initramfs with
 // busybox, `ip`, `wg`, the modules, Node.js and the built project. test/kernel/init.sh runs the tests there; their TAP comes over the
 // serial console. Ends with "N passed, N failed, N skipped". Needs no root; `scripts/setup.mjs kernel` brings the programs.
+//   node scripts/test-kernel.mjs control     only the files whose name contains "control"
 //
 // The machine's clock counts instructions and jumps ahead while it is idle (-icount sleep=off): a loaded host makes the run longer and
 // no test fail, and a wait of two minutes takes a moment.
@@ -61,9 +62,15 @@ function copyModules(names) {
   writeFileSync(join(image, 'modules/order'), order.join('\n'))
 }
 
+/** The compiled tests: those whose source still exists. */
+const tests = readdirSync(join(root, 'test/kernel'))
+  .filter(name => name.endsWith('.test.ts') && name.includes(process.argv[2] ?? ''))
+  .map(name => `build/test/kernel/${name.replace(/\.ts$/, '.js')}`)
+
 /** The built project and the packages that it has when installed. */
 function copyProject() {
-  for (const path of ['package.json', 'build/src', 'build/podwire.node', 'build/test/kernel', 'build/test/lab']) {
+  const shared = ['build/test/kernel/machine.js', 'build/test/lab/until.js']
+  for (const path of ['package.json', 'build/src', 'build/podwire.node', ...shared, ...tests]) {
     copy(join(root, path), join('podwire', path))
   }
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
@@ -87,7 +94,6 @@ function makeInitramfs() {
 }
 
 const total = { pass: 0, fail: 0, skipped: 0 }
-const files = readdirSync(join(root, 'test/kernel')).filter(name => name.endsWith('.test.ts')).length
 let counted = 0
 const boot = join(kernel, 'boot')
 const initramfs = makeInitramfs()
@@ -111,6 +117,6 @@ for await (const line of createInterface({ input: machine.stdout })) {
 }
 clearTimeout(timer)
 // A file that did not come to its end is a failure too.
-total.fail += files - counted
+total.fail += tests.length - counted
 console.log(`\n${total.pass} passed, ${total.fail} failed, ${total.skipped} skipped`)
 if (total.fail > 0) process.exitCode = 1
