@@ -1,7 +1,7 @@
 // Makes a fresh clone ready: Debian packages, npm packages, wireguard-go for the interoperation tests, the addon and the
 // TypeScript. No dependencies: it runs before there are any. It says first what it will do, and does nothing twice.
 // All of that goes to standard error: standard output is that of the command which it precedes.
-//   node scripts/setup.mjs [demo|test|check|bench]     PODWIRE_NO_INSTALL=1 prints the commands instead of running them
+//   node scripts/setup.mjs [demo|test|check|bench|kernel]     PODWIRE_NO_INSTALL=1 prints the commands instead of running them
 
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
@@ -42,8 +42,16 @@ const programs = {
   test: testPrograms,
   check: { cc: 'gcc' },
   bench: { ...testPrograms, chrt: 'util-linux' },
+  kernel: {
+    'qemu-system-x86_64': 'qemu-system-x86',
+    busybox: 'busybox-static',
+    cpio: 'cpio',
+    ip: 'iproute2',
+    wg: 'wireguard-tools',
+    cc: 'gcc',
+  },
 }[purpose]
-if (programs === undefined) fail(`setup: "${purpose}" is not demo, test, check or bench`)
+if (programs === undefined) fail(`setup: "${purpose}" is not demo, test, check, bench or kernel`)
 
 function fail(...lines) {
   console.error(lines.join('\n'))
@@ -104,6 +112,20 @@ function stepsNeeded() {
       ),
     )
     for (const needsRoot of steps) needsRoot.root = true
+  }
+  if (purpose === 'kernel' && !existsSync(kernelFolder)) {
+    const fetch = [
+      'set -e; rm -rf "$0.new"; mkdir -p "$0.new"; cd "$0.new"',
+      "apt-get -q download $(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \\(linux-image-.*\\)/\\1/p')",
+      'dpkg-deb -x ./*.deb .; rm ./*.deb; mv "$0.new" "$0"',
+    ]
+    steps.push(
+      step(
+        `Debian: download the kernel of linux-image-cloud-amd64 (27 MB) and unpack it into ${kernelFolder} (it is not installed)`,
+        ['sh', '-c', fetch.join('\n'), kernelFolder],
+        { quiet: true },
+      ),
+    )
   }
   if (!hasLockedPackages()) {
     // Not `ci`: it refuses a lock file without the platform packages that a registry does not carry.
@@ -171,6 +193,8 @@ function hasLockedPackages() {
 }
 
 const cacheBin = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'podwire/bin')
+
+const kernelFolder = join(cacheBin, '../kernel')
 
 /** The wireguard-go that the tests will use. */
 function findWireguardGo() {

@@ -105,6 +105,7 @@ function removeAllowedIps(name: string, removals: readonly PeerChange[], zones: 
     const owned = stateOf(name, zones).peers.flatMap(({ publicKey, allowedIps }) =>
       allowedIps.filter(prefix => named.get(publicKey)?.has(prefix)),
     )
+    if (owned.length === 0) return
     const nobody = formatPublicKey(randomBytes(keyBytes))
     const peers: PeerChange[] = [
       { publicKey: nobody, allowedIps: owned },
