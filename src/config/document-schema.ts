@@ -96,5 +96,6 @@ function meantBranch(branches: readonly (readonly z.core.$ZodIssue[])[]): z.core
   const without = (codes: readonly string[]) =>
     branches.filter(issues => !issues.some(({ code, path }) => path.length === 0 && codes.includes(code ?? '')))
   const meant = [without(['invalid_type', 'unrecognized_keys']), without(['invalid_type'])]
-  return meant.find(found => found.length === 1)?.[0]?.[0]
+  const [issues = []] = meant.find(found => found.length === 1) ?? []
+  return issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]
 }
