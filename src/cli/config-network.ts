@@ -1,7 +1,7 @@
 // The parts of `podwire config` for a network document: one node's configuration from it, what a change of it would do, and what
 // is to be said of one that is right. config.ts joins them with those for one interface.
 
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { podwireError } from '../base/errors.ts'
 import { formatInterfaceIni } from '../config/interface-ini.ts'
 import { formatInterfaceJson } from '../config/interface-json.ts'
@@ -29,7 +29,11 @@ export function defineRender(config: Command): void {
     .description("one node's configuration, from the network document")
     .argument('<file>', 'the network document')
     .requiredOption('--node <name>', 'the node')
-    .option('--format <form>', 'json; ini, for wg-quick; nft: the accept rules alone', 'json')
+    .addOption(
+      new Option('--format <form>', 'json; ini, for wg-quick; nft: the accept rules alone')
+        .choices(['json', 'ini', 'nft'])
+        .default('json'),
+    )
     .option('--private-key <file>', 'where the node keeps its private key (default: /etc/podwire/NODE.key)')
     .option('--interface <name>', 'with --format nft: the name of the device', 'wg0')
     .addHelpText('after', renderExamples)
@@ -40,7 +44,7 @@ export function defineRender(config: Command): void {
 
 interface RenderFlags {
   readonly node: string
-  readonly format: string
+  readonly format: 'json' | 'ini' | 'nft'
   readonly privateKey?: string
   readonly interface: string
 }
@@ -52,7 +56,6 @@ function renderNode(document: NetworkDocument, file: string, flags: RenderFlags)
     throw usage(`${file} has no node "${flags.node}"; it has ${document.nodes.map(({ name }) => name).join(', ')}`)
   const accept = planAccept(document, node)
   if (flags.format === 'nft') return renderAcceptRules(accept, flags.interface)
-  if (flags.format !== 'json' && flags.format !== 'ini') throw usage(`"${flags.format}" is none of json, ini and nft`)
   const privateKeyFile = flags.privateKey ?? `/etc/podwire/${node.name}.key`
   const config = nodeInterface(planNode(document, node), accept, { form: flags.format, privateKeyFile })
   return flags.format === 'ini' ? formatInterfaceIni(config) : formatInterfaceJson(config)

@@ -94,5 +94,6 @@ function meantBranch(branches: readonly (readonly z.core.$ZodIssue[])[]): z.core
     branches.filter(issues => !issues.some(({ code, path }) => path.length === 0 && codes.includes(code ?? '')))
   const wrongType = ['invalid_type', 'invalid_value']
   const meant = [without([...wrongType, 'unrecognized_keys']), without(wrongType)]
-  return meant.find(found => found.length === 1)?.[0]?.[0]
+  const [issues = []] = meant.find(found => found.length === 1) ?? []
+  return issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]
 }

@@ -23,9 +23,9 @@ interface Place {
   readonly selectedBy: (selector: Selector) => boolean
 }
 
-/** Every access that there is; pairs without any are left out. */
-export function networkAccess(document: NetworkDocument): Access[] {
-  const places = placesOf(document)
+/** Every access that there is; pairs without any are left out. `others`: prefixes to look at as well. */
+export function networkAccess(document: NetworkDocument, others: readonly string[] = []): Access[] {
+  const places = placesOf(document, [...namedPrefixes(document), ...others])
   const entriesTo = places.map(place => document.accept.filter(({ to }) => place.selectedBy(to)))
   // Asked once for each pair of place and entry, not once for each pair of places.
   const opens = places.map(
@@ -51,7 +51,16 @@ function describeEntries(entries: readonly AcceptEntry[]): string | undefined {
   return [...ports].sort().join(', ')
 }
 
-function placesOf({ nodes, accept }: NetworkDocument): Place[] {
+/** The prefixes that a document speaks of: shares, and those in accept rules. */
+export function namedPrefixes({ nodes, accept }: NetworkDocument): string[] {
+  const selectors = accept.flatMap(({ to, from }) => [to, ...from])
+  return [
+    ...nodes.flatMap(({ shares }) => shares.map(({ prefix }) => prefix)),
+    ...selectors.flatMap(selector => (selector.kind === 'prefix' ? selector.prefix : [])),
+  ]
+}
+
+function placesOf({ nodes }: NetworkDocument, named: readonly string[]): Place[] {
   const carriers = new Map<string, { prefix: Cidr; nodes: Set<string>; isShare: boolean }>()
   for (const { name, prefixes, shares } of nodes) {
     for (const text of prefixes)
@@ -70,11 +79,7 @@ function placesOf({ nodes, accept }: NetworkDocument): Place[] {
       return { name: node.name, family: prefix.family, nodes: new Set([node.name]), selectedBy }
     }),
   )
-  const named = accept.flatMap(({ to, from }) =>
-    [to, ...from].flatMap(one => (one.kind === 'prefix' ? one.prefix : [])),
-  )
-  const shares = [...carriers].flatMap(([text, { isShare }]) => (isShare ? text : []))
-  const prefixPlaces = [...new Set([...shares, ...named])].flatMap((text): Place[] => {
+  const prefixPlaces = [...new Set(named)].flatMap((text): Place[] => {
     const prefix = parsePrefix(text, 'accept')
     const carrier = [...carriers.values()].find(({ prefix: outer }) => containsCidr(outer, prefix))
     // One that is wider is several places, and one that is all of a node's is the node.

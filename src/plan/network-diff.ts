@@ -3,7 +3,7 @@
 
 import type { NetworkDocument, NetworkNode } from '../config/network-document.ts'
 import { planNode } from './network.ts'
-import { networkAccess } from './network-access.ts'
+import { namedPrefixes, networkAccess } from './network-access.ts'
 
 export interface NetworkDiff {
   readonly access: readonly AccessChange[]
@@ -61,7 +61,7 @@ export function describeNetworkDiff({ access, addresses, sessions }: NetworkDiff
 const nothing = 'nothing'
 
 function diffAccess(before: NetworkDocument, after: NetworkDocument): AccessChange[] {
-  const [old, now] = [accessByPair(before), accessByPair(after)]
+  const [old, now] = [accessByPair(before, namedPrefixes(after)), accessByPair(after, namedPrefixes(before))]
   const changes = new Map<string, AccessChange>()
   for (const key of new Set([...old.keys(), ...now.keys()])) {
     const [was, is] = [old.get(key), now.get(key)]
@@ -78,9 +78,9 @@ function diffAccess(before: NetworkDocument, after: NetworkDocument): AccessChan
 type Pair = { from: string; to: string; family: 4 | 6; what: string }
 
 /** Several prefixes of one family at a node are one place here. */
-function accessByPair(document: NetworkDocument): Map<string, Pair> {
+function accessByPair(document: NetworkDocument, others: readonly string[]): Map<string, Pair> {
   const pairs = new Map<string, Pair>()
-  for (const access of networkAccess(document)) {
+  for (const access of networkAccess(document, others)) {
     const key = `${access.from} ${access.to} ${access.family}`
     const known = pairs.get(key)?.what ?? access.what
     const what = known.split('; ').includes(access.what) ? known : `${known}; ${access.what}`

@@ -1,15 +1,15 @@
 // A node's plan as the configuration of its device: what `podwire quick` and Debian's wg-quick bring up alike. Hooks do what a
 // WireGuard configuration cannot say, and say it themselves, so that one file is all a host needs:
 //
-//   PreUp      the accept rules, in one nft transaction: without them the device does not come up; and in INI the private key
-//              from its file, which INI cannot say (before the peers, so that their handshakes need not wait)
-//   PostUp     forwarding
+//   PreUp      the accept rules, in one nft transaction: without them the device does not come up
+//   PostUp     INI only: the private key from its file, which INI cannot say (wg-quick runs PreUp before there is a device);
+//              forwarding
 //   PostDown   the accept rules go when the device is gone
 
 import type { Family } from '../base/cidr.ts'
 import { podwireError } from '../base/errors.ts'
 import type { InterfaceConfig } from '../config/interface-config.ts'
-import { type AcceptRules, acceptTable, renderAcceptRules } from '../policy/accept-rules.ts'
+import { type AcceptRules, renderAcceptRules } from '../policy/accept-rules.ts'
 import type { NodePlan } from './network.ts'
 
 export interface InterfaceForm {
@@ -39,7 +39,7 @@ export function nodeInterface(
         ...forwards.map(forward),
       ],
       preDown: [],
-      postDown: accept ? [`nft 'delete table ${acceptTable('%i')}'`] : [],
+      postDown: accept ? [`nft '${renderAcceptRules(undefined, '%i', 'one line')}'`] : [],
     },
     peers: peers.map(({ node: { name, publicKey, endpoint }, allowedIps, keepaliveSeconds }) => {
       if (publicKey === undefined) {

@@ -48,7 +48,8 @@ export function renderAcceptRules(
   form: 'lines' | 'one line' = 'lines',
 ): string {
   const table = acceptTable(device)
-  if (rules === undefined) return `table ${table}\ndelete table ${table}\n`
+  const gone = [`table ${table}`, `delete table ${table}`]
+  if (rules === undefined) return form === 'lines' ? `${gone.join('\n')}\n` : gone.join('; ')
   const chain = [
     'type filter hook prerouting priority mangle; policy accept;',
     `iifname != "${device}" accept`,
@@ -62,14 +63,14 @@ export function renderAcceptRules(
   ]
   if (form === 'one line') {
     const rest = chain.slice(1).join('; ')
-    return `table ${table}; delete table ${table}; table ${table} { chain arriving { ${chain[0]} ${rest}; }; }`
+    return `${gone.join('; ')}; table ${table} { chain arriving { ${chain[0]} ${rest}; }; }`
   }
-  const lines = [`table ${table}`, `delete table ${table}`, `table ${table} {`, '  chain arriving {']
+  const lines = [...gone, `table ${table} {`, '  chain arriving {']
   return `${[...lines, ...chain.map(rule => `    ${rule}`), '  }', '}'].join('\n')}\n`
 }
 
 /** The table's family and name. Error: ERR_PODWIRE_NAME. */
-export function acceptTable(device: string): string {
+function acceptTable(device: string): string {
   if (!/^(%i|[A-Za-z0-9_.-]{1,15})$/.test(device)) {
     const reason = 'where nftables has its name, an interface has 1 to 15 letters, digits or "_.-"'
     throw podwireError('ERR_PODWIRE_NAME', { where: 'the device', text: device, reason })
