@@ -7,7 +7,6 @@
 
 import { spawn } from 'node:child_process'
 import { fstatSync, writeFileSync } from 'node:fs'
-import { setFlagsFromString } from 'node:v8'
 import type { Command } from 'commander'
 import { realClock } from '../base/clock.ts'
 import { type ErrorCode, PodwireError, podwireError, reasonOf } from '../base/errors.ts'
@@ -15,6 +14,7 @@ import { type EngineOptions, openEngine } from '../native/engine.ts'
 import { claimSocket, serveUapi } from '../wireguard/uapi-server.ts'
 import { UserspaceDevice } from '../wireguard/userspace-device.ts'
 import { addEngineOptions, engineOptions, optionsVariable } from './device-options.ts'
+import { keepHeapSmall } from './small-heap.ts'
 import { version } from './version.ts'
 
 /** Until `ip link set mtu` or wg-quick says better: a path of 1500 less IPv6, UDP and WireGuard headers. */
@@ -111,10 +111,7 @@ function report(message: Report): void {
 }
 
 async function openDevice(wanted: string, options: Partial<EngineOptions>): Promise<void> {
-  // V8's nursery stays at its first size: grown, it takes 48 MB that a thousand handshakes leave behind, and saves no time here.
-  // And it collects garbage at some 13 MB of heap, not at hundreds, as peers come and go.
-  setFlagsFromString('--semi-space-growth-factor=1')
-  setFlagsFromString('--heap-growing-percent=30')
+  keepHeapSmall()
   const log = logger(wanted)
   const tunFd = descriptor('WG_TUN_FD')
   const uapiFd = descriptor('WG_UAPI_FD')
