@@ -50,7 +50,6 @@ interface Flags {
 
 async function runVerb(verb: Verb, argument: string, { dryRun = false, backend = 'auto' }: Flags): Promise<void> {
   const { quick } = await import('../quick/quick.ts')
-  process.umask(0o077) // for hooks too, as wg-quick has it
   const ending = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => ending.abort(signal))
   const program = process.env.WG_QUICK_USERSPACE_IMPLEMENTATION

@@ -3,7 +3,7 @@
 // otherwise do what they stand for.
 
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { generatePrivateKey, publicKeyOf } from '../../src/wireguard/keys.ts'
@@ -25,7 +25,7 @@ const full = (...more: string[]) =>
     ['AllowedIPs = 0.0.0.0/0, 10.9.0.0/16, ::/0', 'Endpoint = 192.0.2.77:51820'],
   )
 
-/** Puts scripts in the way of what `podwire quick` runs; they kill it at the call whose number is in the file "at". */
+/** Puts scripts in the way of what `podwire quick` runs; they kill it after the call whose number is in the file "at". */
 async function makeKillers(at: QuickHost): Promise<void> {
   const body = (program: string, changes: string) => `#!/bin/sh
 case " $* " in
@@ -34,10 +34,8 @@ case " $* " in
 esac
 cd ${at.folder}
 calls=$(($(cat calls) + 1)); echo $calls > calls
-read before after < at
-[ $calls != $before ] || { kill -9 $PPID; exit 1; }
 ${program} "$@"; status=$?
-[ $calls != $after ] || kill -9 $PPID
+[ $calls != $(cat at) ] || kill -9 $PPID
 exit $status
 `
   const real = async (name: string) => (await at.sh(`command -v ${name}`)).trim()
@@ -47,135 +45,120 @@ exit $status
   at.write('resolvconf', body(dns.trim(), '*'), 0o755)
   at.write('podwire-device', body(`${process.execPath} ${cli} device`, '*'), 0o755)
   at.write('calls', '0\n')
-  at.write('at', '0 0\n')
+  at.write('at', '0\n')
 }
 
-/** `podwire quick`, killed before or after its `call`th command; `reached` tells whether it got that far. */
-async function killedAt(at: QuickHost, call: number, when: 'before' | 'after', args: readonly string[]) {
-  writeFileSync(join(at.folder, 'calls'), '0\n')
-  writeFileSync(join(at.folder, 'at'), when === 'before' ? `${call} 0\n` : `0 ${call}\n`)
+/** `podwire quick`, killed when its `call`th command is done; whether it got that far. */
+async function killedAfter(at: QuickHost, call: number, args: readonly string[]): Promise<boolean> {
+  at.write('calls', '0\n')
+  at.write('at', `${call}\n`)
   const outcome = await at.quick('podwire', args)
   const reached = Number(readFileSync(join(at.folder, 'calls'), 'utf8')) >= call
-  writeFileSync(join(at.folder, 'at'), '0 0\n')
+  at.write('at', '0\n')
   assert.equal(outcome.status !== 0, reached, `${args[0]} at ${call}: ${outcome.stderr}`)
-  return { outcome, reached }
+  return reached
 }
 
 function succeeded({ status, stderr }: Outcome, what: string): void {
   assert.equal(status, 0, `${what}: ${stderr}`)
 }
 
-/** Runs `attempt` for one command after the other, until there is none with that number. */
-async function atEachCommand(attempt: (call: number) => Promise<boolean>, least: number): Promise<void> {
-  let call = 1
-  while (await attempt(call)) call += 1
-  assert.ok(call > least, `only ${call - 1} commands were seen`)
+/** Runs `attempt` for each command until there is none with that number; the hosts share the work. */
+async function atEachCommand(
+  hosts: readonly QuickHost[],
+  least: number,
+  attempt: (at: QuickHost, call: number) => Promise<boolean>,
+): Promise<void> {
+  let call = 0
+  const work = async (at: QuickHost) => {
+    await makeKillers(at)
+    while (await attempt(at, ++call));
+  }
+  await Promise.all(hosts.map(work))
+  assert.ok(call - hosts.length >= least, `only ${call - hosts.length} commands were seen`)
 }
 
 test(
-  'quick up: killed at any command, `down` leaves nothing, and `up` says what to do or cleans up',
+  'quick up: killed after any command, `down` leaves nothing, and `up` says so or cleans up',
   quickOptions,
   async () => {
     await withQuickHosts('kill-up', async (...hosts) => {
-      await Promise.all(
-        hosts.map(async (at, i) => {
-          await makeKillers(at)
-          const file = at.write('wg0.conf', full('PostDown = echo down >> log', 'SaveConfig = true'))
-          const text = readFileSync(file, 'utf8')
-          const before = await at.state()
-          await atEachCommand(async call => {
-            const { reached } = await killedAt(at, call, i === 0 ? 'before' : 'after', ['up', file])
-            if (reached) {
-              const again = await at.quick('podwire', ['up', file])
-              if (again.status !== 0) assert.match(again.stderr, /half up[\s\S]*podwire quick down/)
-              if (again.status === 0) await at.quick('podwire', ['down', file])
-              else succeeded(await at.quick('podwire', ['down', file]), `down after ${call}`)
-              if (again.status !== 0) assert.equal(readFileSync(file, 'utf8'), text, 'half a device was saved')
-            } else succeeded(await at.quick('podwire', ['down', file]), 'down')
-            assert.deepEqual(await at.settled(before), before, `something is left after ${call}`)
-            const dns = takeDnsCalls(at)
-              .split('\n')
-              .filter(line => line.startsWith('-'))
-            assert.ok(dns.length === 0 || dns.at(-1) === '-d wg0 -f', dns.join())
-            at.write('wg0.conf', text)
-            return reached
-          }, 12)
-        }),
-      )
+      await atEachCommand(hosts, 12, async (at, call) => {
+        const before = await at.state()
+        const text = full('PostDown = true', 'SaveConfig = true')
+        const file = at.write('wg0.conf', text)
+        const reached = await killedAfter(at, call, ['up', file])
+        const again = reached ? await at.quick('podwire', ['up', file]) : undefined
+        if (again && again.status !== 0) assert.match(again.stderr, /half up[\s\S]*podwire quick down/)
+        succeeded(await at.quick('podwire', ['down', file]), `down after ${call}`)
+        if (again && again.status !== 0) assert.equal(readFileSync(file, 'utf8'), text, 'half a device was saved')
+        assert.deepEqual(await at.settled(before), before, `something is left after ${call}`)
+        const dns = takeDnsCalls(at).match(/^-.*$/gm) ?? []
+        assert.ok(dns.length === 0 || dns.at(-1) === '-d wg0 -f', dns.join())
+        return reached
+      })
     })
   },
 )
 
 test(
-  'quick down: killed at any command, the next `down` removes the rest, and runs PostDown',
+  'quick down: killed after any command, the next `down` removes the rest, and runs PostDown',
   quickOptions,
   async () => {
     await withQuickHosts('kill-down', async (...hosts) => {
-      await Promise.all(
-        hosts.map(async (at, i) => {
-          await makeKillers(at)
-          // A second PreDown would fail: what it takes away is gone.
-          const hooks = ['PostUp = touch made', 'PreDown = rm made', 'PostDown = echo down >> log']
-          const file = at.write('wg0.conf', full(...hooks))
-          const before = await at.state()
-          await atEachCommand(async call => {
-            await at.sh('rm -f log')
-            writeFileSync(join(at.folder, 'at'), '0 0\n')
-            succeeded(await at.quick('podwire', ['up', file]), 'up')
-            const { reached } = await killedAt(at, call, i === 0 ? 'before' : 'after', ['down', file])
-            if (reached) succeeded(await at.quick('podwire', [call % 2 === 0 ? 'up' : 'down', file]), `after ${call}`)
-            await at.quick('podwire', ['down', file])
-            assert.deepEqual(await at.settled(before), before, `something is left after ${call}`)
-            assert.match(await at.sh('cat log'), /down/)
-            return reached
-          }, 6)
-        }),
-      )
+      await atEachCommand(hosts, 8, async (at, call) => {
+        const before = await at.state()
+        // A second PreDown would fail: what it takes away is gone.
+        const file = at.write(
+          'wg0.conf',
+          full('PostUp = touch made', 'PreDown = rm made', 'PostDown = echo down >> log'),
+        )
+        await at.sh('rm -f log')
+        succeeded(await at.quick('podwire', ['up', file]), 'up')
+        const reached = await killedAfter(at, call, ['down', file])
+        if (reached) succeeded(await at.quick('podwire', ['down', file]), `after ${call}`)
+        assert.deepEqual(await at.settled(before), before, `something is left after ${call}`)
+        assert.match(await at.sh('cat log'), /down/)
+        return reached
+      })
     })
   },
 )
 
 test(
-  'quick reload: killed at any command, the next one ends where an `up` of the new file would',
+  'quick reload: killed after any command, the next one ends where `up` of the new file would',
   quickOptions,
   async () => {
     await withQuickHosts('kill-reload', async (...hosts) => {
-      await Promise.all(
-        hosts.map(async (at, i) => {
-          await makeKillers(at)
-          const [old, changed] = [
-            full('MTU = 1400'),
-            conf(
-              ['Address = 10.7.0.5/24, fd08::1/64', 'DNS = 10.7.0.54', 'MTU = 1380', 'FwMark = 77'],
-              ['AllowedIPs = 10.9.0.0/16, 0.0.0.0/0', 'Endpoint = 192.0.2.77:51820'],
-              ['AllowedIPs = 10.10.0.0/16, fd10::/64'],
-            ),
-          ]
-          writeFileSync(join(at.folder, 'at'), '0 0\n')
-          writeFileSync(join(at.folder, 'calls'), '0\n')
-          const before = await at.state()
-          const now = async () => {
-            const { processes: _, ...state } = await at.state()
-            return { ...state, device: (await at.sh('wg show wg0 dump')).split('\n').sort() }
-          }
-          const file = at.write('wg0.conf', changed)
+      const changed = conf(
+        ['Address = 10.7.0.5/24, fd08::1/64', 'DNS = 10.7.0.54', 'MTU = 1380', 'FwMark = 77'],
+        ['AllowedIPs = 10.9.0.0/16, 0.0.0.0/0', 'Endpoint = 192.0.2.77:51820'],
+        ['AllowedIPs = 10.10.0.0/16, fd10::/64'],
+      )
+      const now = async (at: QuickHost) => {
+        const { processes: _, ...state } = await at.state()
+        return { ...state, device: (await at.sh('wg show wg0 dump')).split('\n').sort() }
+      }
+      const wanted = new Map<QuickHost, object>()
+      await atEachCommand(hosts, 15, async (at, call) => {
+        const before = await at.state()
+        const file = at.write('wg0.conf', changed)
+        if (!wanted.has(at)) {
           succeeded(await at.quick('podwire', ['up', file]), 'up')
-          const wanted = await now()
+          wanted.set(at, await now(at))
           succeeded(await at.quick('podwire', ['down', file]), 'down')
           await at.settled(before)
-          await atEachCommand(async call => {
-            at.write('wg0.conf', old)
-            succeeded(await at.quick('podwire', ['up', file]), 'up')
-            at.write('wg0.conf', changed)
-            const { reached } = await killedAt(at, call, i === 0 ? 'before' : 'after', ['reload', file])
-            if (reached) succeeded(await at.quick('podwire', ['reload', file]), `reload after ${call}`)
-            assert.deepEqual(await now(), wanted, `after ${call}`)
-            succeeded(await at.quick('podwire', ['down', file]), 'down')
-            assert.deepEqual(await at.settled(before), before)
-            return reached
-          }, 10)
-        }),
-      )
+        }
+        at.write('wg0.conf', full('MTU = 1400'))
+        succeeded(await at.quick('podwire', ['up', file]), 'up')
+        at.write('wg0.conf', changed)
+        const reached = await killedAfter(at, call, ['reload', file])
+        if (reached) succeeded(await at.quick('podwire', ['reload', file]), `reload after ${call}`)
+        assert.deepEqual(await now(at), wanted.get(at), `after ${call}`)
+        succeeded(await at.quick('podwire', ['down', file]), 'down')
+        assert.deepEqual(await at.settled(before), before)
+        return reached
+      })
     })
   },
 )
@@ -190,6 +173,10 @@ test('quick: a hook that fails, or kills it, at each place', quickOptions, async
       assert.ok(status === 1 && stderr.includes('`exit 3` of the configuration ended with status 3'), stderr)
       assert.deepEqual(await at.settled(before), before, hook)
     }
+    at.write('wg0.conf', full('PostUp = kill -TERM $PPID'))
+    const { status, stderr } = await at.quick('podwire', ['up', file])
+    assert.ok(status === 1 && stderr.includes('interrupted by SIGTERM'), stderr)
+    assert.deepEqual(await at.settled(before), before, 'SIGTERM')
     at.write('wg0.conf', full('PreDown = test -e allowed', 'PostDown = test -e allowed'))
     succeeded(await at.quick('podwire', ['up', file]), 'up')
     const { processes: _, ...up } = await at.state()

@@ -62,7 +62,11 @@ async function makeHost(lab: Lab, host: 'a' | 'b', parent: string): Promise<Quic
     writeFileSync(join(folder, name), text, { mode })
     return join(folder, name)
   }
-  write('resolvconf', `#!/bin/sh\necho "$@" >> ${calls}\n[ "$1" != -a ] || cat >> ${calls}\n`, 0o755)
+  write(
+    'resolvconf',
+    `#!/bin/sh\n[ "$1" != -l ] || exit 0\necho "$@" >> ${calls}\n[ "$1" != -a ] || cat >> ${calls}\n`,
+    0o755,
+  )
   const other = host === 'a' ? 2 : 1
   for (const route of [`default via 192.0.2.${other}`, `203.0.113.0/24 via 192.0.2.${other} mtu 1300`]) {
     await lab.exec(host, ['ip', 'route', 'add', ...route.split(' ')])
@@ -70,8 +74,8 @@ async function makeHost(lab: Lab, host: 'a' | 'b', parent: string): Promise<Quic
   await lab.exec(host, ['ip', '-6', 'route', 'add', 'default', 'via', `2001:db8::${other}`])
 
   const run = (command: [string, ...string[]]): Promise<Outcome> => {
-    const [program, ...args] = lab.command(host, command)
-    return runIn(folder, program, args)
+    const [program, ...args] = lab.command(host, ['env', '-C', folder, ...command])
+    return runProgram(program, args)
   }
   const sh = async (command: string) => (await run(['sh', '-c', command])).stdout
   const state = async () => {
@@ -114,9 +118,9 @@ async function makeHost(lab: Lab, host: 'a' | 'b', parent: string): Promise<Quic
   }
 }
 
-function runIn(cwd: string, program: string, args: readonly string[]): Promise<Outcome> {
+function runProgram(program: string, args: readonly string[]): Promise<Outcome> {
   return new Promise(resolve => {
-    const child = execFile(program, args, { cwd, maxBuffer: 1 << 26, timeout: 60_000 }, (error, stdout, stderr) => {
+    const child = execFile(program, args, { maxBuffer: 1 << 26, timeout: 60_000 }, (error, stdout, stderr) => {
       const status = error === null ? 0 : typeof error.code === 'number' ? error.code : 128
       resolve({ status, stdout, stderr })
     })

@@ -17,6 +17,9 @@ const wrong: [args: string[], says: RegExp, command: string][] = [
   [['lab', 'status', '--jsn', 'f'], /unknown option '--jsn' .*--json/, 'podwire lab status'],
   [['demo', 'now'], /too many arguments/, 'podwire demo'],
   [['agent'], /'--store <address>' not specified/, 'podwire agent'],
+  [['quick', 'upp'], /unknown command 'upp' .*up/, 'podwire quick'],
+  [['quick', 'up'], /missing required argument 'config'/, 'podwire quick up'],
+  [['quick', 'up', '--backend', 'x', 'wg0'], /'x' is invalid/, 'podwire quick up'],
   [['device'], /missing required argument 'interface'/, 'podwire device'],
   [['device', 'status', 'a', 'b'], /too many arguments/, 'podwire device status'],
   [['device', 'status', '--no-gso'], /unknown option '--no-gso'/, 'podwire device status'],
@@ -54,6 +57,7 @@ for (const [name, usage] of [
   ['podwire-device', /^Usage: podwire device \[options\] <interface>/],
   ['wireguard-go', /^Usage: podwire device \[options\] <interface>/],
   ['wg', /^Usage: wg \[COMMAND\]/],
+  ['wg-quick', /^Usage: podwire quick \[options\] \[command\]/],
 ] as const) {
   test(`podwire through a link named ${name}: is the command that it stands for`, () => {
     const folder = mkdtempSync(join(tmpdir(), 'podwire-cli-test-'))
