@@ -116,7 +116,7 @@ function stepsNeeded() {
   if (purpose === 'kernel' && !existsSync(kernelFolder)) {
     const fetch = [
       'set -e; rm -rf "$0.new"; mkdir -p "$0.new"; cd "$0.new"',
-      "apt-get -q download $(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \\(linux-image-.*\\)/\\1/p')",
+      'apt-get -q download $(apt-cache depends linux-image-cloud-amd64 | grep -o "linux-image-[0-9].*")',
       'dpkg-deb -x ./*.deb .; rm ./*.deb; mv "$0.new" "$0"',
     ]
     steps.push(
