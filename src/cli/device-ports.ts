@@ -1,18 +1,9 @@
 // The UDP ports of the WireGuard devices of this host that can be asked.
 
-import { readdirSync } from 'node:fs'
-import { connectUapi, socketDirectory } from '../wireguard/uapi-client.ts'
+import { listDevices, openDevice } from '../wireguard/devices.ts'
 
 export async function devicePorts(): Promise<number[]> {
-  const names = socketNames().map(name => connectUapi(name).get())
-  const answers = await Promise.allSettled(names)
+  const devices = await listDevices()
+  const answers = await Promise.allSettled(devices.map(async ({ name }) => (await openDevice(name)).get()))
   return answers.flatMap(answer => (answer.status === 'fulfilled' ? [answer.value.listenPort] : []))
-}
-
-function socketNames(): string[] {
-  try {
-    return readdirSync(socketDirectory).flatMap(file => (file.endsWith('.sock') ? [file.slice(0, -5)] : []))
-  } catch {
-    return [] // no device ever ran
-  }
 }

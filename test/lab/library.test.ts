@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { exec } from '../../src/base/exec.ts'
-import { startDevice, withTwoHosts } from './tunnel.ts'
+import { cli, startDevice, withTwoHosts } from './tunnel.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 
@@ -34,10 +34,13 @@ async function withProject(run: (project: string) => Promise<void>): Promise<voi
 test('library: a fresh project imports it, with types, and what is not public cannot be imported', async () => {
   await withProject(async project => {
     const program = `
+      import { documentKind, type InterfaceConfig, parseInterfaceIni } from 'podwire/config'
       import { generatePrivateKey, publicKeyOf, parsePublicKey, PodwireError, type DeviceChange } from 'podwire/wireguard'
       const key = publicKeyOf(generatePrivateKey())
       const change: DeviceChange = { listenPort: 51820, peers: [{ publicKey: parsePublicKey(key, 'key') }] }
       console.log(change.peers?.[0]?.publicKey === key)
+      const config: InterfaceConfig = parseInterfaceIni('[Interface]\\nListenPort = 7', 'wg0.conf')
+      console.log(config.listenPort, documentKind('[Interface]'))
       try { parsePublicKey('no key', 'mine') } catch (error) { console.log(error instanceof PodwireError && error.code) }
     `
     writeFileSync(join(project, 'main.ts'), program)
@@ -45,13 +48,53 @@ test('library: a fresh project imports it, with types, and what is not public ca
     const compile = ['node', `${root}node_modules/typescript/bin/tsc`, ...options, 'main.ts']
     await exec(['sh', '-c', 'cd "$0" && exec "$@"', project, ...compile])
     const { stdout } = await exec(['sh', '-c', 'cd "$0" && exec node out/main.js', project])
-    assert.equal(stdout, 'true\nERR_PODWIRE_KEY\n')
+    assert.equal(stdout, 'true\n7 interface-ini\nERR_PODWIRE_KEY\n')
     const inner = 'await import("podwire/build/src/wireguard/noise.js")'
     await assert.rejects(
       exec(['sh', '-c', 'cd "$0" && exec node -e "$1"', project, inner]),
       /ERR_PACKAGE_PATH_NOT_EXPORTED/,
     )
   })
+})
+
+test('library: the example turns a wg-quick file into the JSON that the command makes of it', async () => {
+  const file = `${root}examples/interface/full-tunnel-client.conf`
+  const example = await exec([process.execPath, `${root}examples/library/convert.mjs`, file])
+  const command = await exec([process.execPath, cli, 'config', 'convert', file, '--to', 'json'])
+  assert.equal(example.stdout, command.stdout)
+  assert.ok(JSON.parse(example.stdout).peers.length > 0)
+})
+
+test('library: what is public, by name', async () => {
+  const namesOf = async (path: string) => Object.keys(await import(path)).sort()
+  assert.deepEqual(await namesOf('podwire'), ['PodwireError'])
+  assert.deepEqual(await namesOf('podwire/wireguard'), [
+    'PodwireError',
+    'Secret',
+    'connectUapi',
+    'generatePresharedKey',
+    'generatePrivateKey',
+    'listDevices',
+    'openDevice',
+    'parsePublicKey',
+    'parseSecretKey',
+    'publicKeyOf',
+    'requestStatus',
+  ])
+  assert.deepEqual(await namesOf('podwire/config'), [
+    'PodwireError',
+    'Secret',
+    'describeNetworkDiff',
+    'diffNetworks',
+    'documentKind',
+    'formatInterfaceIni',
+    'formatInterfaceJson',
+    'networkAccess',
+    'parseInterfaceIni',
+    'parseInterfaceJson',
+    'parseNetworkDocument',
+    'planNode',
+  ])
 })
 
 test('library: the example joins two devices, and they answer', async () => {
