@@ -21,7 +21,11 @@ const cases: { args: string[]; status: number; stdout?: RegExp; stderr?: RegExp 
   { args: ['check', lonely], status: 0, stderr: /warning: .*nodes\.a, nodes\.b: .*neither has an endpoint/ },
   { args: ['check', '--json', star], status: 0, stdout: /"kind": "network"/ },
   { args: ['render', star, '--node', 'web'], status: 0, stdout: /"file": "\/etc\/podwire\/web\.key"/ },
-  { args: ['render', star, '--node', 'web', '--format', 'ini'], status: 0, stdout: /^\[Interface\]\n[\s\S]*\n\[Peer\]\n/ },
+  {
+    args: ['render', star, '--node', 'web', '--format', 'ini'],
+    status: 0,
+    stdout: /^\[Interface\]\n[\s\S]*\n\[Peer\]\n/,
+  },
   {
     args: ['render', star, '--node', 'db', '--format', 'nft', '--interface', 'x1'],
     status: 0,
