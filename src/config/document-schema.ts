@@ -92,8 +92,8 @@ function explain(issue: z.core.$ZodIssue): { path: readonly PropertyKey[]; reaso
 function meantBranch(branches: readonly (readonly z.core.$ZodIssue[])[]): z.core.$ZodIssue | undefined {
   const without = (codes: readonly string[]) =>
     branches.filter(issues => !issues.some(({ code, path }) => path.length === 0 && codes.includes(code ?? '')))
-  const wrongType = ['invalid_type', 'invalid_value']
-  const meant = [without([...wrongType, 'unrecognized_keys']), without(wrongType)]
+  const wrongForm = ['invalid_type', 'invalid_value']
+  const meant = [without([...wrongForm, 'unrecognized_keys']), without(wrongForm)]
   const [issues = []] = meant.find(found => found.length === 1) ?? []
   return issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]
 }
