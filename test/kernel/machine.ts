@@ -19,11 +19,11 @@ export async function run(command: string, input = ''): Promise<string> {
 /** Runs a test with a new device of the kernel, down. */
 export async function withDevice(name: string, test: (device: Device) => Promise<void>): Promise<void> {
   const links = openLinks()
+  links.createWireguard(name)
   try {
-    links.createWireguard(name)
     await test(openKernelDevice(name))
-    links.deleteLink(name)
   } finally {
+    links.deleteLink(name)
     links.close()
   }
 }
