@@ -5,11 +5,15 @@ import { type HostFacts, type LinkRoute, mainTable } from './facts.ts'
 import { type Action, run, type Step } from './step.ts'
 import { firewallScript, removeFirewallScript, type Tunnel } from './tunnel.ts'
 
-export function addressAction(verb: 'add' | 'replace' | 'delete', address: string, name: string): Action {
+export function addressAction(verb: 'add' | 'delete', address: string, name: string): Action {
   return run(['ip', flag(familyOf(address)), 'address', verb, address, 'dev', name])
 }
 
-export function routeAction(verb: 'add' | 'delete', { destination, table }: LinkRoute, name: string): Action {
+export function routeAction(
+  verb: 'add' | 'replace' | 'delete',
+  { destination, table }: LinkRoute,
+  name: string,
+): Action {
   const words = ['route', verb, destination, 'dev', name]
   // A route of the kernel's own to the same place is not ours to delete.
   const owner = verb === 'delete' ? ['proto', 'boot'] : []

@@ -202,15 +202,26 @@ const reloads: [name: string, given: ReadyConfig, link: typeof up, state: Device
     [],
   ],
   [
-    'an address of the same prefix comes back after the first one went',
+    'an address of the same prefix stays when the first one goes',
     config(['10.9.0.0/16'], { addresses: ['10.7.0.2/24'], mtuBytes: 1300 }),
     up,
     device([peer(1, ['10.9.0.0/16'])]),
     [
       'ip link set mtu 1300 dev wg0',
       'ip -4 address add 10.7.0.2/24 dev wg0',
+      'sysctl -q net.ipv4.conf.wg0.promote_secondaries=1',
       'ip -4 address delete 10.7.0.1/24 dev wg0',
-      'ip -4 address replace 10.7.0.2/24 dev wg0',
+    ],
+  ],
+  [
+    'the last IPv4 address takes the routes with it, and they come back',
+    config(['10.9.0.0/16'], { addresses: ['fd07::1/64'] }),
+    up,
+    device([peer(1, ['10.9.0.0/16'])]),
+    [
+      'ip -6 address add fd07::1/64 dev wg0',
+      'ip -4 address delete 10.7.0.1/24 dev wg0',
+      'ip -4 route replace 10.9.0.0/16 dev wg0',
     ],
   ],
 ]
