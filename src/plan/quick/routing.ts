@@ -55,14 +55,19 @@ function currentFirewall(name: string, family: Family, { firewallMarks, link }: 
   return mark === undefined ? undefined : firewallScript(name, family, link?.addresses ?? [], mark)
 }
 
-/** Takes the rules of these marks away, and of the rules for the main table those that no other tunnel needs. */
+/** Takes the rules of these marks away, each with the one for the main table that stands right before it. */
 export function removeRuleActions(family: Family, isOurs: (mark: number) => boolean, facts: HostFacts): Action[] {
-  const rules = facts.markRules.filter(rule => rule.family === family)
-  const ours = rules.filter(({ mark }) => isOurs(mark))
-  const spare = facts.suppressRules[family] - (rules.length - ours.length)
-  const suppress = Array.from({ length: Math.max(0, Math.min(spare, ours.length)) }, () => suppressRule)
-  // The mark's rule last: while it is there, who comes after a crash knows that there is something to remove.
-  return [...suppress, ...ours.map(({ mark }) => markRule(mark))].map(words => ruleAction('delete', family, words))
+  const marks = facts.markRules.filter(rule => rule.family === family)
+  const suppressing = facts.suppressRules.filter(rule => rule.family === family)
+  return marks
+    .filter(({ mark }) => isOurs(mark))
+    .flatMap(({ mark, priority }) => {
+      const others = marks.map(other => other.priority).filter(other => other < priority)
+      const own = suppressing.find(rule => rule.priority < priority && others.every(other => other < rule.priority))
+      // The mark's rule last: while it is there, who comes after a crash knows that there is something to remove.
+      const words = own === undefined ? [] : [['preference', String(own.priority), ...suppressRule]]
+      return [...words, markRule(mark)].map(rule => ruleAction('delete', family, rule))
+    })
 }
 
 const suppressRule = ['table', 'main', 'suppress_prefixlength', '0']
