@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { PodwireError, podwireError } from '../base/errors.ts'
 import { hideKeys } from '../base/key.ts'
-import { type JsoncDocument, parseJsonc } from './jsonc.ts'
+import type { JsoncDocument } from './jsonc.ts'
 import { unknownKey } from './nearest-key.ts'
 
 /** An object in which a key that is not in `shape` is an error. */
@@ -38,11 +38,6 @@ export function formatPath(path: readonly PropertyKey[]): string {
   return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i === 0 ? '' : '.'}${String(key)}`)).join('')
 }
 
-/** Parses and checks a document's text (JSON with comments); `file` names it in the error: ERR_PODWIRE_DOCUMENT. */
-export function parseDocument<Schema extends z.ZodType>(schema: Schema, text: string, file: string): z.output<Schema> {
-  return checkJsonc(schema, parseJsonc(text, file), file)
-}
-
 /** Checks data that no text stands behind. Error: ERR_PODWIRE_DOCUMENT. */
 export function checkDocument<Schema extends z.ZodType>(schema: Schema, data: unknown, file: string): z.output<Schema> {
   return check(schema, data, (path, reason) => documentError(file, formatPath(path), reason))
@@ -62,11 +57,13 @@ export function refusal(document: JsoncDocument, file: string, path: readonly Pr
   return documentError(file, `${formatPath(path)} (${document.place(path)})`, reason)
 }
 
-function documentError(file: string, path: string, reason: string): Error {
+/** The same for data that no text stands behind. */
+export function documentError(file: string, path: string, reason: string): Error {
   return podwireError('ERR_PODWIRE_DOCUMENT', { file, path: hideKeys(path), reason: hideKeys(reason) })
 }
 
-type Refuse = (path: readonly PropertyKey[], reason: string) => Error
+/** Makes the error for a path and a reason. */
+export type Refuse = (path: readonly PropertyKey[], reason: string) => Error
 
 function check<Schema extends z.ZodType>(schema: Schema, data: unknown, refuse: Refuse): z.output<Schema> {
   const result = schema.safeParse(data)
@@ -94,7 +91,7 @@ function explain(issue: z.core.$ZodIssue): { path: readonly PropertyKey[]; reaso
 /** What is wrong with the one form of a union that was meant: the only one with the right type and with no unknown key. */
 function meantBranch(branches: readonly (readonly z.core.$ZodIssue[])[]): z.core.$ZodIssue | undefined {
   const isOther = ({ code, path }: z.core.$ZodIssue) =>
-    path.length === 0 && (code === 'invalid_type' || code === 'unrecognized_keys')
+    path.length === 0 && ['invalid_type', 'invalid_value', 'unrecognized_keys'].includes(code ?? '')
   const meant = branches.filter(issues => !issues.some(isOther))
   return meant.length === 1 ? meant[0]?.[0] : undefined
 }

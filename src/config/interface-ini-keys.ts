@@ -101,7 +101,6 @@ function parseTrueOrFalse(text: string, where: string): boolean {
 }
 
 function readAllowedIps(value: Value): string[] {
-  if (value.text === '') return []
   return value.each(/,/, (text, where) => {
     const cidr = parseCidr(text, where)
     const prefix = maskCidr(cidr)

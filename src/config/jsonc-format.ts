@@ -5,7 +5,7 @@
 import { parseJsonc } from './jsonc.ts'
 
 const tokenPattern = /\s+|\/\/[^\n]*|\/\*[\s\S]*?\*\/|"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"/]+/g
-const maxWidth = 100
+const maxWidth = 120
 
 interface Item {
   /** Comments above it; "" is a blank line. */
@@ -57,7 +57,8 @@ function readItems(tokens: Iterator<string>, closing: string): Pick<Container, '
       else above.push(token.trimEnd())
     } else if (token.trim() === '') {
       sameLine &&= !token.includes('\n')
-      if (/\n\s*\n/.test(token) && key === undefined && last !== undefined) above.push('')
+      const isBlankLine = /\n\s*\n/.test(token) && key === undefined && last !== undefined
+      if (isBlankLine && above.at(-1) !== '') above.push('')
     } else if (closing === '}' && key === undefined) {
       key = token
       sameLine = false

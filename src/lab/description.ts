@@ -4,7 +4,17 @@
 import { z } from 'zod'
 import { type Cidr, containsCidr, formatAddress, maskCidr, parseAddress, parseCidr, parsePrefix } from '../base/cidr.ts'
 import { podwireError } from '../base/errors.ts'
-import { checkDocument, checkedBy, formatPath, parseDocument, strictObject } from '../config/document-schema.ts'
+import {
+  checkDocument,
+  checkedBy,
+  checkJsonc,
+  documentError,
+  formatPath,
+  type Refuse,
+  refusal,
+  strictObject,
+} from '../config/document-schema.ts'
+import { parseJsonc } from '../config/jsonc.ts'
 
 const cidr = z.string().check(checkedBy(parseCidr))
 const prefix = z.string().check(checkedBy(parsePrefix))
@@ -88,8 +98,9 @@ export type NetworkDescription = z.input<typeof networkSchema>
 
 /** Reads a lab's description; `file` names it in the error: ERR_PODWIRE_DOCUMENT. */
 export function parseLab(text: string, file: string): LabDescription {
-  const lab = parseDocument(labSchema, text, file)
-  checkReferences(lab, file)
+  const document = parseJsonc(text, file)
+  const lab = checkJsonc(labSchema, document, file)
+  checkReferences(lab, (path, reason) => refusal(document, file, path, reason))
   return lab
 }
 
@@ -97,7 +108,7 @@ export function parseLab(text: string, file: string): LabDescription {
 export function checkLab(data: LabDescription): LabDescription {
   const where = 'lab description'
   const lab = checkDocument(labSchema, data, where)
-  checkReferences(lab, where)
+  checkReferences(lab, (path, reason) => documentError(where, formatPath(path), reason))
   return lab
 }
 
@@ -116,13 +127,11 @@ export function checkContainer(host: string, container: string, addresses: reado
 }
 
 /** What a schema of single values cannot say: names that must exist, addresses that must be free, gateways in reach. */
-function checkReferences(lab: LabDescription, file: string): void {
-  const fail = (path: readonly PropertyKey[], reason: string) =>
-    podwireError('ERR_PODWIRE_DOCUMENT', { file, path: formatPath(path), reason })
+function checkReferences(lab: LabDescription, fail: Refuse): void {
   const known = Object.keys(lab.networks)
   const owners = new Map<string, string>()
   const claim = (text: string, path: readonly PropertyKey[]) => {
-    const address = formatAddress(parseCidr(text, file))
+    const address = formatAddress(parseCidr(text, 'address'))
     const owner = owners.get(address)
     if (owner !== undefined) throw fail(path, `${address} is in use at ${owner}`)
     owners.set(address, formatPath(path))
@@ -139,11 +148,11 @@ function checkReferences(lab: LabDescription, file: string): void {
       joined.add(network)
       for (const [j, text] of addresses.entries()) {
         claim(text, [...path, 'addresses', j])
-        onLink.push(maskCidr(parseCidr(text, file)))
+        onLink.push(maskCidr(parseCidr(text, 'address')))
       }
     }
     const reachable = (text: string, path: readonly PropertyKey[]) => {
-      const gateway = parseCidr(text, file)
+      const gateway = parseCidr(text, 'address')
       if (!onLink.some(prefix => containsCidr(prefix, gateway))) {
         throw fail(path, `${text} is in none of the host's networks, so it cannot be a gateway`)
       }
@@ -158,7 +167,7 @@ function checkReferences(lab: LabDescription, file: string): void {
     }
     for (const [i, { to, via }] of (host.routes ?? []).entries()) {
       const path = ['hosts', hostName, 'routes', i, 'via']
-      if (reachable(via, path) !== parseCidr(to, file).family)
+      if (reachable(via, path) !== parseCidr(to, 'to').family)
         throw fail(path, `${to} and ${via} are of different families`)
     }
     if (host.nat !== undefined && !joined.has(host.nat.towards)) {

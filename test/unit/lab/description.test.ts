@@ -172,7 +172,7 @@ for (const { name, document, path, says } of bad) {
   test(`lab description: refuses ${name}, with file and path`, () => {
     const error = refusal(() => parseLab(JSON.stringify(document), 'bad.json'))
     assert.equal(error.code, 'ERR_PODWIRE_DOCUMENT')
-    assert.ok(error.message.startsWith(`bad.json: ${path}: `), error.message)
+    assert.ok(error.message.startsWith(`bad.json: ${path} (line 1, column `), error.message)
     assert.match(error.message, says)
   })
 }
