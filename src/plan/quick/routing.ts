@@ -39,9 +39,9 @@ export function defaultRouteSteps(
     const undo = nft(before ?? removeFirewallScript(name, family))
     steps.push({ action: nft(script), undo })
   }
-  if (!facts.markRules.some(rule => rule.family === family && rule.mark === mark)) {
-    steps.push(...[markRule(mark), suppressRule].map(words => ruleStep(family, words)))
-  }
+  const rule = facts.markRules.find(other => other.family === family && other.mark === mark)
+  if (rule === undefined) steps.push(ruleStep(family, markRule(mark)))
+  if (rule === undefined || suppressionOf(rule, facts) === undefined) steps.push(ruleStep(family, suppressRule))
   if (family === 4 && !facts.srcValidMark) {
     const sysctl = (value: string): Action => ({ kind: 'sysctl', name: 'ipv4/conf/all/src_valid_mark', value })
     steps.push({ action: sysctl('1'), undo: sysctl('0') })
@@ -57,17 +57,22 @@ function currentFirewall(name: string, family: Family, { firewallMarks, link }: 
 
 /** Takes the rules of these marks away, each with the one for the main table that stands right before it. */
 export function removeRuleActions(family: Family, isOurs: (mark: number) => boolean, facts: HostFacts): Action[] {
-  const marks = facts.markRules.filter(rule => rule.family === family)
-  const suppressing = facts.suppressRules.filter(rule => rule.family === family)
-  return marks
-    .filter(({ mark }) => isOurs(mark))
-    .flatMap(({ mark, priority }) => {
-      const others = marks.map(other => other.priority).filter(other => other < priority)
-      const own = suppressing.find(rule => rule.priority < priority && others.every(other => other < rule.priority))
+  return facts.markRules
+    .filter(rule => rule.family === family && isOurs(rule.mark))
+    .flatMap(rule => {
+      const own = suppressionOf(rule, facts)
       // The mark's rule last: while it is there, who comes after a crash knows that there is something to remove.
-      const words = own === undefined ? [] : [['preference', String(own.priority), ...suppressRule]]
-      return [...words, markRule(mark)].map(rule => ruleAction('delete', family, rule))
+      const words = own === undefined ? [] : [['preference', String(own), ...suppressRule]]
+      return [...words, markRule(rule.mark)].map(words => ruleAction('delete', family, words))
     })
+}
+
+/** Priority of the rule for the main table that stands between a tunnel's rule and that of the next tunnel. */
+function suppressionOf({ family, priority }: HostFacts['markRules'][number], facts: HostFacts): number | undefined {
+  const before = (rules: readonly { readonly family: Family; readonly priority: number }[]) =>
+    rules.filter(rule => rule.family === family && rule.priority < priority).map(rule => rule.priority)
+  const others = before(facts.markRules)
+  return before(facts.suppressRules).find(own => others.every(other => other < own))
 }
 
 const suppressRule = ['table', 'main', 'suppress_prefixlength', '0']
