@@ -41,7 +41,7 @@ export async function observe(
       ...(device !== undefined && { device }),
       isWireGuard: own?.kind === 'wireguard' || device !== undefined || existsSync(socketPath(name)),
       markRules: rules.flatMap(({ markRules }) => markRules),
-      suppressRules: { 4: rules[0]?.suppressRules ?? 0, 6: rules[1]?.suppressRules ?? 0 },
+      suppressRules: rules.flatMap(({ suppressRules }) => suppressRules),
       firewallMarks: await firewallMarksOf(name),
       pathMtus: await pathMtusOf(links, name, endpoints, device?.fwmark ?? 0),
       ...(defaultMtu !== undefined && { defaultMtu }),
@@ -90,17 +90,21 @@ async function routesOf(name: string, family: Family): Promise<LinkRoute[]> {
 }
 
 interface RuleLine {
+  readonly priority: number
   readonly not?: null
   readonly fwmark?: string
   readonly table?: string
   readonly suppress_prefixlen?: number
 }
 
-async function rulesOf(family: Family): Promise<Pick<HostFacts, 'markRules'> & { suppressRules: number }> {
+async function rulesOf(family: Family): Promise<Pick<HostFacts, 'markRules' | 'suppressRules'>> {
   const lines = await ip<RuleLine>(family, ['rule', 'show'])
   const marked = lines.filter(({ not, fwmark, table }) => not === null && fwmark && Number(fwmark) === Number(table))
-  const suppress = lines.filter(line => Number(line.table) === mainTable && line.suppress_prefixlen === 0)
-  return { markRules: marked.map(({ table }) => ({ family, mark: Number(table) })), suppressRules: suppress.length }
+  const suppressing = lines.filter(line => Number(line.table) === mainTable && line.suppress_prefixlen === 0)
+  return {
+    markRules: marked.map(({ table, priority }) => ({ family, mark: Number(table), priority })),
+    suppressRules: suppressing.map(({ priority }) => ({ family, priority })),
+  }
 }
 
 /** Lines of `ip -json`; none for what is not there: a table, or IPv6 itself. */

@@ -21,10 +21,10 @@ export interface HostFacts {
   readonly link?: LinkFacts
   /** What the device says; absent: nobody serves it. */
   readonly device?: DeviceState
-  /** Rules "not from all fwmark MARK lookup MARK", as wg-quick makes them. */
-  readonly markRules: readonly { readonly family: Family; readonly mark: number }[]
-  /** How many rules "lookup main suppress_prefixlength 0" there are. */
-  readonly suppressRules: Readonly<Record<Family, number>>
+  /** Rules "not from all fwmark MARK lookup MARK", as wg-quick makes them; a lower priority is asked first. */
+  readonly markRules: readonly { readonly family: Family; readonly mark: number; readonly priority: number }[]
+  /** Rules "lookup main suppress_prefixlength 0": the routes of the host that are no default route go first. */
+  readonly suppressRules: readonly { readonly family: Family; readonly priority: number }[]
   /** The mark in the nftables table of this link, where there is that table. */
   readonly firewallMarks: { readonly [F in Family]?: number }
   /** MTUs of the ways to those endpoints that can be reached, in no order. */

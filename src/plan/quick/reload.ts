@@ -41,7 +41,7 @@ export function planReload(
     ...stale.map(
       (route): Step => ({ action: routeAction('delete', route, name), undo: routeAction('add', route, name) }),
     ),
-    ...removeAddresses(name, config.addresses, link.addresses).map(action => ({ action })),
+    ...removeAddresses(name, config.addresses, link.addresses, tunnel).map(action => ({ action })),
     ...(remove === undefined ? [] : [deviceStep(remove)]),
     ...dnsSteps(name, config, facts),
   ]
@@ -85,15 +85,31 @@ function removeOldDefault(name: string, { full, mark }: Tunnel, facts: HostFacts
   })
 }
 
-/** The kernel takes the other IPv4 addresses of a prefix away with its first: those that stay are put again. */
-function removeAddresses(name: string, wanted: readonly string[], before: readonly string[]): Action[] {
+/**
+ * With the first IPv4 address of a prefix the kernel takes the others, unless it is told to promote them; with the last one of
+ * a link all IPv4 routes by it.
+ */
+function removeAddresses(
+  name: string,
+  wanted: readonly string[],
+  before: readonly string[],
+  { routes }: Tunnel,
+): Action[] {
   const gone = missing(before, wanted)
-  const prefixes = new Set(gone.filter(address => !address.includes(':')).map(prefixOf))
-  const again = wanted.filter(address => prefixes.has(prefixOf(address)))
+  const gone4 = new Set(gone.filter(isIpv4).map(prefixOf))
+  const promotes = wanted.some(address => gone4.has(prefixOf(address)))
+  const flushed = gone4.size > 0 && !wanted.some(isIpv4)
   return [
+    ...(promotes ? [{ kind: 'sysctl', name: `ipv4/conf/${name}/promote_secondaries`, value: '1' } as const] : []),
     ...gone.map(address => addressAction('delete', address, name)),
-    ...again.map(address => addressAction('replace', address, name)),
+    ...(flushed ? routes.filter(({ destination }) => isIpv4(destination)) : []).map(route =>
+      routeAction('replace', route, name),
+    ),
   ]
+}
+
+function isIpv4(cidr: string): boolean {
+  return !cidr.includes(':')
 }
 
 function prefixOf(address: string): string {

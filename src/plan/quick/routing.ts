@@ -5,11 +5,15 @@ import { type HostFacts, type LinkRoute, mainTable } from './facts.ts'
 import { type Action, run, type Step } from './step.ts'
 import { firewallScript, removeFirewallScript, type Tunnel } from './tunnel.ts'
 
-export function addressAction(verb: 'add' | 'replace' | 'delete', address: string, name: string): Action {
+export function addressAction(verb: 'add' | 'delete', address: string, name: string): Action {
   return run(['ip', flag(familyOf(address)), 'address', verb, address, 'dev', name])
 }
 
-export function routeAction(verb: 'add' | 'delete', { destination, table }: LinkRoute, name: string): Action {
+export function routeAction(
+  verb: 'add' | 'replace' | 'delete',
+  { destination, table }: LinkRoute,
+  name: string,
+): Action {
   const words = ['route', verb, destination, 'dev', name]
   // A route of the kernel's own to the same place is not ours to delete.
   const owner = verb === 'delete' ? ['proto', 'boot'] : []
@@ -35,9 +39,9 @@ export function defaultRouteSteps(
     const undo = nft(before ?? removeFirewallScript(name, family))
     steps.push({ action: nft(script), undo })
   }
-  if (!facts.markRules.some(rule => rule.family === family && rule.mark === mark)) {
-    steps.push(...[markRule(mark), suppressRule].map(words => ruleStep(family, words)))
-  }
+  const rule = facts.markRules.find(other => other.family === family && other.mark === mark)
+  if (rule === undefined) steps.push(ruleStep(family, markRule(mark)))
+  if (rule === undefined || suppressionOf(rule, facts) === undefined) steps.push(ruleStep(family, suppressRule))
   if (family === 4 && !facts.srcValidMark) {
     const sysctl = (value: string): Action => ({ kind: 'sysctl', name: 'ipv4/conf/all/src_valid_mark', value })
     steps.push({ action: sysctl('1'), undo: sysctl('0') })
@@ -51,14 +55,24 @@ function currentFirewall(name: string, family: Family, { firewallMarks, link }: 
   return mark === undefined ? undefined : firewallScript(name, family, link?.addresses ?? [], mark)
 }
 
-/** Takes the rules of these marks away, and of the rules for the main table those that no other tunnel needs. */
+/** Takes the rules of these marks away, each with the one for the main table that stands right before it. */
 export function removeRuleActions(family: Family, isOurs: (mark: number) => boolean, facts: HostFacts): Action[] {
-  const rules = facts.markRules.filter(rule => rule.family === family)
-  const ours = rules.filter(({ mark }) => isOurs(mark))
-  const spare = facts.suppressRules[family] - (rules.length - ours.length)
-  const suppress = Array.from({ length: Math.max(0, Math.min(spare, ours.length)) }, () => suppressRule)
-  // The mark's rule last: while it is there, who comes after a crash knows that there is something to remove.
-  return [...suppress, ...ours.map(({ mark }) => markRule(mark))].map(words => ruleAction('delete', family, words))
+  return facts.markRules
+    .filter(rule => rule.family === family && isOurs(rule.mark))
+    .flatMap(rule => {
+      const own = suppressionOf(rule, facts)
+      // The mark's rule last: while it is there, who comes after a crash knows that there is something to remove.
+      const words = own === undefined ? [] : [['preference', String(own), ...suppressRule]]
+      return [...words, markRule(rule.mark)].map(words => ruleAction('delete', family, words))
+    })
+}
+
+/** Priority of the rule for the main table that stands between a tunnel's rule and that of the next tunnel. */
+function suppressionOf({ family, priority }: HostFacts['markRules'][number], facts: HostFacts): number | undefined {
+  const before = (rules: readonly { readonly family: Family; readonly priority: number }[]) =>
+    rules.filter(rule => rule.family === family && rule.priority < priority).map(rule => rule.priority)
+  const others = before(facts.markRules)
+  return before(facts.suppressRules).find(own => others.every(other => other < own))
 }
 
 const suppressRule = ['table', 'main', 'suppress_prefixlength', '0']

@@ -32,7 +32,7 @@ function config(allowedIps: readonly string[], more: Partial<ReadyConfig> = {}):
 
 const bare: HostFacts = {
   markRules: [],
-  suppressRules: { 4: 0, 6: 0 },
+  suppressRules: [],
   firewallMarks: {},
   pathMtus: [],
   freeTable: 51820,
@@ -142,31 +142,35 @@ const downs: [name: string, facts: Partial<HostFacts>, removed: string[]][] = [
       link: { mtuBytes: 1420, addresses: [], routes: [] },
       device: device([], { fwmark: 51820 }),
       markRules: [
-        { family: 4, mark: 51821 },
-        { family: 4, mark: 51820 },
+        { family: 4, mark: 51821, priority: 32763 },
+        { family: 4, mark: 51820, priority: 32765 },
       ],
-      suppressRules: { 4: 2, 6: 0 },
+      suppressRules: [32762, 32764].map(priority => ({ family: 4, priority })),
     },
     [
-      'ip -4 rule delete table main suppress_prefixlength 0',
+      'ip -4 rule delete preference 32764 table main suppress_prefixlength 0',
       'ip -4 rule delete not fwmark 51820 table 51820',
       'ip link delete dev wg0',
     ],
   ],
   [
     'a kill between the two rules',
-    { firewallMarks: { 6: 9 }, markRules: [{ family: 6, mark: 9 }], suppressRules: { 4: 1, 6: 0 } },
+    {
+      firewallMarks: { 6: 9 },
+      markRules: [{ family: 6, mark: 9, priority: 7 }],
+      suppressRules: [{ family: 4, priority: 6 }],
+    },
     ['ip -6 rule delete not fwmark 9 table 9', 'nft -f -'],
   ],
   [
     'a table that leads to the link tells the mark',
     {
       link: { mtuBytes: 1420, addresses: [], routes: [route('0.0.0.0/0', 12)] },
-      markRules: [{ family: 4, mark: 12 }],
-      suppressRules: { 4: 1, 6: 0 },
+      markRules: [{ family: 4, mark: 12, priority: 32765 }],
+      suppressRules: [{ family: 4, priority: 32764 }],
     },
     [
-      'ip -4 rule delete table main suppress_prefixlength 0',
+      'ip -4 rule delete preference 32764 table main suppress_prefixlength 0',
       'ip -4 rule delete not fwmark 12 table 12',
       'ip link delete dev wg0',
     ],
@@ -202,15 +206,26 @@ const reloads: [name: string, given: ReadyConfig, link: typeof up, state: Device
     [],
   ],
   [
-    'an address of the same prefix comes back after the first one went',
+    'an address of the same prefix stays when the first one goes',
     config(['10.9.0.0/16'], { addresses: ['10.7.0.2/24'], mtuBytes: 1300 }),
     up,
     device([peer(1, ['10.9.0.0/16'])]),
     [
       'ip link set mtu 1300 dev wg0',
       'ip -4 address add 10.7.0.2/24 dev wg0',
+      'sysctl -q net.ipv4.conf.wg0.promote_secondaries=1',
       'ip -4 address delete 10.7.0.1/24 dev wg0',
-      'ip -4 address replace 10.7.0.2/24 dev wg0',
+    ],
+  ],
+  [
+    'the last IPv4 address takes the routes with it, and they come back',
+    config(['10.9.0.0/16'], { addresses: ['fd07::1/64'] }),
+    up,
+    device([peer(1, ['10.9.0.0/16'])]),
+    [
+      'ip -6 address add fd07::1/64 dev wg0',
+      'ip -4 address delete 10.7.0.1/24 dev wg0',
+      'ip -4 route replace 10.9.0.0/16 dev wg0',
     ],
   ],
 ]
@@ -223,8 +238,8 @@ for (const [name, given, link, state, wanted] of reloads) {
 test('quick reload: a default route that goes takes rules, firewall and mark with it', () => {
   const facts: HostFacts = {
     ...bare,
-    markRules: [{ family: 4, mark: 51820 }],
-    suppressRules: { 4: 1, 6: 0 },
+    markRules: [{ family: 4, mark: 51820, priority: 32765 }],
+    suppressRules: [{ family: 4, priority: 32764 }],
     firewallMarks: { 4: 51820 },
   }
   const link = { ...up, routes: [route('0.0.0.0/0', 51820)] }
@@ -232,7 +247,7 @@ test('quick reload: a default route that goes takes rules, firewall and mark wit
   assert.deepEqual(lines(planReload('wg0', config(['10.9.0.0/16']), { ...facts, link, device: state })), [
     `wg set wg0 peer ${key(1)} allowed-ips +10.9.0.0/16`,
     'ip -4 route add 10.9.0.0/16 dev wg0',
-    'ip -4 rule delete table main suppress_prefixlength 0',
+    'ip -4 rule delete preference 32764 table main suppress_prefixlength 0',
     'ip -4 rule delete not fwmark 51820 table 51820',
     'nft -f -',
     'wg set wg0 fwmark 0',
