@@ -23,7 +23,6 @@ const defaultMtuBytes = 1420
 export function define(command: Command): void {
   defineStatus(command)
   command
-    .enablePositionalOptions()
     .usage('[options] <interface>\n       podwire device status [interface] [--json]')
     .argument('<interface>', 'name of the network interface to create')
     .option('-f, --foreground', 'stay in the foreground instead of becoming a daemon')

@@ -41,7 +41,6 @@ async function main(argv: readonly string[]): Promise<void> {
     .description('An encrypted network for containers.')
     .version(version, '-V, --version', 'print the version')
     .helpCommand(false)
-    .enablePositionalOptions() // an option belongs to the command that it stands behind
     .configureHelp({ showGlobalOptions: false })
     .configureOutput({ outputError: () => {} }) // `report` says it
     .addHelpText('after', '\nExit status: 0 done, 1 failed, 2 bad input, 3 the machine lacks something.')

@@ -31,7 +31,7 @@ test('device: under 10,000 initiations a second its session loses nothing, and w
     const ends = makeEnds()
     const [, flooded] = await startTunnel(lab, ends, [{}, { peerLines: [`Endpoint = ${endpointOf(ends[0])}`] }])
     await pingInner(lab, ends[1], ends[0])
-    const flood = await startFlood(lab, 'a', ends[1])
+    const flood = await startFlood(lab, 'a', ends[1], 10_000)
     const before = residentKib(flooded.pid)
 
     const ping = lab.exec('a', ['ping', '-q', '-c', '800', '-i', '0.01', '-W', '2', '10.7.0.2'])
@@ -75,7 +75,8 @@ for (const [name, program, skip] of [
       watch.stdout.setEncoding('utf8').on('data', (text: string) => {
         seen += text
       })
-      const flood = await startFlood(lab, 'a', flooded)
+      // More than JavaScript could answer, so that it is a load on any machine.
+      const flood = await startFlood(lab, 'a', flooded, 40_000)
       const cookieReply = /192\.0\.2\.2\.51822 > 192\.0\.2\.1\.51821: UDP, length 64/
       const withMac2 = /192\.0\.2\.1\.51821 > 192\.0\.2\.2\.51822: UDP, length 148/
       const usedCookie = () => cookieReply.test(seen) && withMac2.test(seen)

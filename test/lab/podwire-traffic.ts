@@ -18,16 +18,17 @@ export function trafficProgram(): string {
   return `${process.env.CARGO_TARGET_DIR ?? `${root}target`}/release/podwire-traffic`
 }
 
-/** Floods podwire's device of an end, from a host, with 10,000 initiations a second until killed; returns when it has an effect. */
-export async function startFlood(lab: Lab, host: string, flooded: End): Promise<ChildProcess> {
+/** Floods podwire's device of an end, from a host, with so many initiations a second until killed; returns when a second's have come. */
+export async function startFlood(lab: Lab, host: string, flooded: End, rate: number): Promise<ChildProcess> {
   const what = ['--kind', 'initiations', '--public-key', flooded.publicKey, '--to', endpointOf(flooded)]
-  const pace = ['--rate', '10000', '--seconds', '600']
+  const pace = ['--rate', String(rate), '--seconds', '600']
   const flood = lab.spawn(host, [trafficProgram(), 'flood', ...what, ...pace], {
     stdio: ['ignore', 'ignore', 'inherit'],
   })
-  await until('the device is under load', async () => {
-    const drops = Object.values(dropsOf(await statusOf(lab, flooded.host)))
-    return drops.reduce((sum, packets) => sum + packets, 0) > 10_000
+  await until('the flood has begun', async () => {
+    const status = await statusOf(lab, flooded.host)
+    const came = [status.handshakes.initiationsReceived, ...Object.values(dropsOf(status))]
+    return came.reduce((sum, packets) => sum + packets) > rate
   })
   return flood
 }
