@@ -257,7 +257,7 @@ test('quick reload: under traffic nothing is lost and nobody shakes hands', quic
     await a.sh('kill -INT $(cat ping.pid)')
     const [, sent, received] = /(\d+) packets transmitted, (\d+) received/.exec(await traffic) ?? []
     // The last one may be on its way.
-    assert.ok(Number(sent) > 100 && Number(received) >= Number(sent) - 1, `${received} of ${sent}`)
+    assert.ok(Number(sent) > 20 && Number(received) >= Number(sent) - 1, `${received} of ${sent}`)
     assert.equal(await a.sh('wg show wg0 latest-handshakes'), handshake)
     for (const [i, at] of [a, b].entries()) {
       succeeded(await at.quick('podwire', ['down', join(at.folder, 'wg0.conf')]), 'down')
