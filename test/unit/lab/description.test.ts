@@ -5,6 +5,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import fc from 'fast-check'
 import { PodwireError } from '../../../src/base/errors.ts'
 import { checkLab, type LabDescription, labJsonSchema, parseLab, withHost } from '../../../src/lab/description.ts'
+import { refusal } from '../config/refusal.ts'
 
 const good: LabDescription = {
   name: 'good',
@@ -153,16 +154,6 @@ const bad: { name: string; document: unknown; path: string; says: RegExp }[] = [
     says: /name of a container is 1 to 13/,
   },
 ]
-
-function refusal(run: () => unknown): PodwireError {
-  try {
-    run()
-  } catch (error) {
-    if (error instanceof PodwireError) return error
-    throw error
-  }
-  assert.fail('it was accepted')
-}
 
 test('lab description: a good one is returned as it is', () => {
   assert.deepEqual(parseLab(JSON.stringify(good), 'good.json'), good)
