@@ -181,9 +181,9 @@ async function savedText(file: ConfigFile): Promise<string> {
   if (link === undefined || device === undefined)
     throw podwireError('ERR_PODWIRE_NO_DEVICE', { name, reason: 'nothing of that name is up' })
   // A secret that cannot be read any more is written as the device has it.
-  const ready = await readSecrets(file).catch((error): ReadyConfig => {
-    if (!(error instanceof PodwireError)) throw error
-    return { ...config, privateKey: undefined, peers: [] } as unknown as ReadyConfig
+  const ready = await readSecrets(file).catch((error): Pick<ReadyConfig, 'privateKey' | 'peers'> => {
+    if (error instanceof PodwireError) return { peers: [] }
+    throw error
   })
   return formatConfig(file, savedConfig(config, ready, device, link))
 }
