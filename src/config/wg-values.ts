@@ -37,7 +37,7 @@ export function parsePort(text: string, where: string, findService?: FindService
 export function parseFwmark(text: string, where: string): number {
   const mark = isOff(text) ? 0 : /^(\d+|0x[0-9a-fA-F]+)$/.test(text) ? Number(text) : Number.NaN
   if (mark <= maxFwmark) return mark
-  throw refuseValue(where, text, 'off, or a number of 32 bits, decimal or as 0xca6c')
+  throw refuseValue(where, text, 'off, or a number of 32 bits, from 0 to 0xffffffff')
 }
 
 /** "off", or seconds; 0 is off. Error: ERR_PODWIRE_VALUE. */
