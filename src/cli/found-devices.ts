@@ -2,11 +2,12 @@
 
 import type { FoundDevice } from '../model/host-facts.ts'
 import type { LinkInfo } from '../native/link.ts'
-import { listDevices, openDevice } from '../wireguard/devices.ts'
+import { type ListedDevice, listDevices, openDevice } from '../wireguard/devices.ts'
 
-/** Those with one of these links: sockets show the devices of every network namespace. Errors: as of `listDevices`. */
+/** Those with one of these links: sockets show the devices of every network namespace. Without the right to look, none. */
 export async function findDevices(links: readonly LinkInfo[]): Promise<FoundDevice[]> {
-  const devices = (await listDevices()).filter(device => links.some(({ name }) => name === device.name))
+  const listed = await listDevices().catch((): ListedDevice[] => [])
+  const devices = listed.filter(device => links.some(({ name }) => name === device.name))
   const answers = await Promise.allSettled(devices.map(({ name }) => askDevice(name)))
   return answers.flatMap(answer => (answer.status === 'fulfilled' ? [answer.value] : []))
 }

@@ -151,7 +151,10 @@ test('doctor: a host behind a NAT, and a namespace that may make no other', asyn
       text,
       /^note +address +10\.1\.2\.3 on net: private, so a NAT .*\n +Forward UDP port 51820 .*to 10\.1\.2\.3/m,
     )
-    const bounded = await examine(lab, 'a', 'setpriv', '--bounding-set=-sys_admin', '--inh-caps=-sys_admin')
+    await lab.exec('a', ['mkdir', '-m', '000', '/run/wireguard'])
+    const without = '-sys_admin,-dac_override,-dac_read_search'
+    const bounded = await examine(lab, 'a', 'setpriv', `--bounding-set=${without}`, `--inh-caps=${without}`)
+    assert.equal(bounded.says.peers, 'no device here has a peer with an endpoint')
     assert.match(bounded.says.firewall ?? '', /could not be tried: .*Operation not permitted/)
   })
 })
