@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs'
 import { PodwireError, podwireError } from '../base/errors.ts'
 import { exec } from '../base/exec.ts'
 import { formatInterfaceIni } from '../config/interface-ini.ts'
+import { findRenderedHooks } from '../plan/node-hooks.ts'
 import { describeAction } from '../plan/quick/describe.ts'
 import { isLeftOver, planDown } from '../plan/quick/down.ts'
 import type { HostFacts, ReadyConfig } from '../plan/quick/facts.ts'
@@ -21,7 +22,7 @@ import { openDevice } from '../wireguard/devices.ts'
 import { type ConfigFile, formatConfig, readConfigFile, readSecrets, stripIni, writeConfigFile } from './config-file.ts'
 import { endpointAddress, resolveEndpoints } from './endpoints.ts'
 import { type Journal, openJournal } from './journal.ts'
-import { observe } from './observe.ts'
+import { observe, observeAcceptTable } from './observe.ts'
 import { runAnyway, Transaction, type Workshop } from './run-steps.ts'
 
 export type Verb = 'up' | 'down' | 'reload' | 'save' | 'strip'
@@ -157,7 +158,9 @@ async function reload(job: Job): Promise<void> {
   if ((await journal.unfinished()) === 'up') {
     throw podwireError('ERR_PODWIRE_QUICK_HALF_UP', { name, file: options.argument })
   }
-  const steps = planReload(name, ready, { ...facts, link, device })
+  const hasRules = findRenderedHooks(ready).acceptScript !== undefined
+  const acceptTable = hasRules ? await observeAcceptTable(name) : undefined
+  const steps = planReload(name, ready, { ...facts, link, device, ...(acceptTable !== undefined && { acceptTable }) })
   if (options.dryRun) return showSteps(job, steps)
   const transaction = new Transaction(workshop)
   try {
