@@ -10,7 +10,8 @@ import { PodwireError } from '../base/errors.ts'
 import { exec } from '../base/exec.ts'
 import type { Device, DeviceState } from '../model/device.ts'
 import { type Links, openLinks } from '../native/link.ts'
-import { type HostFacts, type LinkFacts, type LinkRoute, mainTable } from '../plan/quick/facts.ts'
+import { findRenderedHooks } from '../plan/node-hooks.ts'
+import { type HostFacts, type LinkFacts, type LinkRoute, mainTable, type ReadyConfig } from '../plan/quick/facts.ts'
 import { firewallTable, nftFamily } from '../plan/quick/tunnel.ts'
 import { acceptTable } from '../policy/accept-rules.ts'
 import { readSysctl } from '../system/sysctl.ts'
@@ -139,9 +140,11 @@ async function firewallMarkOf(name: string, family: Family): Promise<number | un
   return text === undefined ? undefined : Number(/meta mark (0x[0-9a-f]{8}) ct mark set/.exec(text)?.[1] ?? 0)
 }
 
-/** The accept rules of a rendered node; undefined if there are none. Error: ERR_PODWIRE_NAME if nftables cannot name them. */
-export function observeAcceptTable(name: string): Promise<string | undefined> {
-  return tableText(acceptTable(name))
+/** The accept rules that are there, for a file that says what they should be. Error: ERR_PODWIRE_NAME for nftables. */
+export async function observeAcceptTable(name: string, config: ReadyConfig): Promise<Pick<HostFacts, 'acceptTable'>> {
+  if (findRenderedHooks(config).acceptScript === undefined) return {}
+  const text = await tableText(acceptTable(name))
+  return text === undefined ? {} : { acceptTable: text }
 }
 
 /** A table of nftables as it lists it; undefined if there is none. */
