@@ -16,6 +16,7 @@ import type { HostDescription } from '../../src/lab/description.ts'
 import { type Lab, startLab } from '../../src/lab/lab.ts'
 import { assertNothingLeft, machineLinks } from './leftovers.ts'
 import { onHosts, type QuickHost, type Tool, takeDnsCalls } from './quick-host.ts'
+import { cli, withTwoHosts } from './tunnel.ts'
 
 const folder = fileURLToPath(new URL('../../../examples/interface/', import.meta.url))
 
@@ -187,3 +188,21 @@ for (const [name, guide] of Object.entries(guides)) {
     assertNothingLeft(labName, links)
   })
 }
+
+test('examples: the commands of their page work as they stand', async () => {
+  await withTwoHosts('examples-page', async lab => {
+    await onHosts(lab, ['a'], async ({ a }) => {
+      const before = await a.state()
+      const page = readFileSync(join(folder, 'README.md'), 'utf8')
+      const commands = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block]) => block)
+      const script = [
+        'mount -t tmpfs none /etc/wireguard', // of this host alone
+        `podwire() { "${process.execPath}" "${cli}" "$@"; }`,
+        `cd "${folder}/../.."`,
+        ...commands,
+      ]
+      await lab.exec('a', ['sh', '-e', '-c', script.join('\n')])
+      assert.deepEqual(await a.settled(before), before)
+    })
+  })
+})
