@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { acceptHook } from '../../src/plan/node-hooks.ts'
 import { generatePrivateKey, publicKeyOf } from '../../src/wireguard/keys.ts'
 import { type Outcome, type QuickHost, quickOptions, takeDnsCalls, withQuickHosts } from './quick-host.ts'
 import { cli, configOf, makeEnds, pingInner } from './tunnel.ts'
@@ -130,8 +131,15 @@ test(
   quickOptions,
   async () => {
     await withQuickHosts('kill-reload', async (...hosts) => {
+      const accepting = (closed: string) => {
+        const rules = { network: ['10.9.0.0/16'], entries: [], closesSelf: true, closed: [closed] }
+        return [`PreUp = ${acceptHook(rules)}`, `PostDown = ${acceptHook(undefined)}`]
+      }
       const changed = conf(
-        ['Address = 10.7.0.5/24, fd08::1/64', 'DNS = 10.7.0.54', 'MTU = 1380', 'FwMark = 77'],
+        [
+          ...['Address = 10.7.0.5/24, fd08::1/64', 'DNS = 10.7.0.54', 'MTU = 1380', 'FwMark = 77'],
+          ...accepting('10.9.2.0/24'),
+        ],
         ['AllowedIPs = 10.9.0.0/16, 0.0.0.0/0', 'Endpoint = 192.0.2.77:51820'],
         ['AllowedIPs = 10.10.0.0/16, fd10::/64'],
       )
@@ -151,7 +159,7 @@ test(
           succeeded(await at.quick('podwire', ['down', file]), 'down')
           await at.settled(before)
         }
-        at.write('wg0.conf', full('MTU = 1400'))
+        at.write('wg0.conf', full('MTU = 1400', ...accepting('10.9.1.0/24')))
         succeeded(await at.quick('podwire', ['up', file]), 'up')
         at.write('wg0.conf', changed)
         const reached = await killedAfter(at, call, ['reload', file])
