@@ -62,7 +62,7 @@ export function makeEnds(): [End, End] {
 /** Runs a test in the two hosts, and asserts that nothing is left of them. */
 export async function withTwoHosts(word: string, run: (lab: Lab) => Promise<void>): Promise<void> {
   const links = machineLinks()
-  const name = `device-${word}-${process.pid}`
+  const name = `${word}-${process.pid}`
   const lab = await startLab({
     name,
     networks: { net: {} },
