@@ -11,6 +11,7 @@ const packages: Record<string, string> = {
   wg: 'wireguard-tools',
   resolvconf: 'openresolv',
   nsenter: 'util-linux',
+  setsid: 'util-linux',
   unshare: 'util-linux',
   mount: 'mount',
   tcpdump: 'tcpdump',

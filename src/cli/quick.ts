@@ -35,6 +35,7 @@ Examples:
     const sub = command.command(verb).summary(summary).description(summary)
     sub.argument('<config>', 'name of an interface, or path of its file')
     if (verb !== 'strip') sub.option('--dry-run', 'print what would be done as commands, and do nothing')
+    if (verb === 'down') sub.option('--unfinished', 'only what a run left that was killed; else do nothing')
     if (verb === 'up') {
       const choices = ['auto', 'kernel', 'userspace']
       sub.addOption(new Option('--backend <which>', 'whose WireGuard').choices(choices).default('auto'))
@@ -45,10 +46,12 @@ Examples:
 
 interface Flags {
   readonly dryRun?: boolean
+  readonly unfinished?: boolean
   readonly backend?: QuickOptions['backend']
 }
 
-async function runVerb(verb: Verb, argument: string, { dryRun = false, backend = 'auto' }: Flags): Promise<void> {
+async function runVerb(verb: Verb, argument: string, flags: Flags): Promise<void> {
+  const { dryRun = false, unfinished = false, backend = 'auto' } = flags
   const { quick } = await import('../quick/quick.ts')
   const ending = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => ending.abort(signal))
@@ -57,6 +60,7 @@ async function runVerb(verb: Verb, argument: string, { dryRun = false, backend =
   await quick(verb, {
     argument,
     dryRun,
+    unfinished,
     backend,
     deviceCommand: program ? [program] : [process.execPath, main, 'device'],
     show: text => console.log(text),

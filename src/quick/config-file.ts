@@ -10,7 +10,7 @@ import { formatInterfaceIni, parseInterfaceIni } from '../config/interface-ini.t
 import { formatInterfaceJson, parseInterfaceJson } from '../config/interface-json.ts'
 import type { ReadyConfig } from '../plan/quick/facts.ts'
 import { replaceFile, sweepFolder } from '../store/atomic-file.ts'
-import { readSecret } from '../system/secret-source.ts'
+import { hideVariable, readSecret } from '../system/secret-source.ts'
 
 export interface ConfigFile {
   readonly name: string
@@ -59,6 +59,13 @@ export async function readSecrets({ config }: ConfigFile): Promise<ReadyConfig> 
     return { ...peer, ...(preshared !== undefined && { presharedKey: preshared }) }
   })
   return { ...rest, ...(secret !== undefined && { privateKey: secret }), peers: await Promise.all(ready) }
+}
+
+/** Variables with keys of this file are for us, and not for hooks, nor for a device that lives on. */
+export function hideVariables({ config: { privateKey, peers } }: ConfigFile): void {
+  for (const source of [privateKey, ...peers.map(({ presharedKey }) => presharedKey)]) {
+    if (source !== undefined && 'env' in source) hideVariable(source.env)
+  }
 }
 
 export function formatConfig({ form }: Pick<ConfigFile, 'form'>, config: InterfaceConfig): string {
