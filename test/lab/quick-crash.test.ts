@@ -169,6 +169,14 @@ test('quick down: killed in PostDown, the next one runs it to its end', quickOpt
       if (next === 'up') succeeded(await at.quick('podwire', ['down', file]), 'down')
       assert.deepEqual(await at.settled(before), before, next)
     }
+    // A note of another namespace, which had the number of this one, is not of this one.
+    await at.sh('rm -f log killed')
+    succeeded(await at.quick('podwire', ['up', file]), 'up')
+    assert.notEqual((await at.quick('podwire', ['down', file])).status, 0)
+    await at.sh("sed -i 's/[0-9]*$/1/' /run/podwire/quick/wg0@*")
+    assert.match((await at.quick('podwire', ['down', file])).stderr, /ERR_PODWIRE_NO_DEVICE/)
+    assert.equal(await at.sh('cat log'), 'first\n')
+    await at.sh('rm /run/podwire/quick/wg0@*')
     // One that fails is told once.
     at.write('wg0.conf', full('PostDown = false'))
     succeeded(await at.quick('podwire', ['up', file]), 'up')
