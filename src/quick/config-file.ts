@@ -8,9 +8,7 @@ import { podwireError, reasonOf } from '../base/errors.ts'
 import type { InterfaceConfig } from '../config/interface-config.ts'
 import { formatInterfaceIni, parseInterfaceIni } from '../config/interface-ini.ts'
 import { formatInterfaceJson, parseInterfaceJson } from '../config/interface-json.ts'
-import type { ReadyConfig } from '../plan/quick/facts.ts'
 import { replaceFile, sweepFolder } from '../store/atomic-file.ts'
-import { readSecret } from '../system/secret-source.ts'
 
 export interface ConfigFile {
   readonly name: string
@@ -48,17 +46,6 @@ export async function readConfigFile(argument: string, warn: (warning: string) =
 function inFolder(name: string): string {
   const [ini, json] = [`${folder}/${name}.conf`, `${folder}/${name}.json`]
   return !existsSync(ini) && existsSync(json) ? json : ini
-}
-
-/** With its secrets read. Endpoints are still as the file says. Errors: those of reading a secret. */
-export async function readSecrets({ config }: ConfigFile): Promise<ReadyConfig> {
-  const { privateKey, peers, ...rest } = config
-  const secret = privateKey && (await readSecret(privateKey, 'PrivateKey'))
-  const ready = peers.map(async ({ presharedKey, ...peer }) => {
-    const preshared = presharedKey && (await readSecret(presharedKey, `PresharedKey of ${peer.publicKey}`))
-    return { ...peer, ...(preshared !== undefined && { presharedKey: preshared }) }
-  })
-  return { ...rest, ...(secret !== undefined && { privateKey: secret }), peers: await Promise.all(ready) }
 }
 
 export function formatConfig({ form }: Pick<ConfigFile, 'form'>, config: InterfaceConfig): string {

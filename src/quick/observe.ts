@@ -34,7 +34,7 @@ export async function observe(
   const links = openLinks()
   try {
     const own = links.links().find(link => link.name === name)
-    const device = own && (await stateOf(name, openDevice))
+    const device = own && (await observeDevice(name, openDevice))
     const rules = await Promise.all(families.map(rulesOf))
     const resolvconf = await findResolvconf()
     const defaultMtu = defaultMtuOf(links)
@@ -57,7 +57,10 @@ export async function observe(
 }
 
 /** Undefined if nobody answers for it: a device that died or hangs must not keep its link from being removed. */
-async function stateOf(name: string, openDevice: (name: string) => Promise<Device>): Promise<DeviceState | undefined> {
+export async function observeDevice(
+  name: string,
+  openDevice: ObserveOptions['openDevice'],
+): Promise<DeviceState | undefined> {
   try {
     return await (await openDevice(name)).get()
   } catch (error) {
