@@ -203,7 +203,7 @@ function hideKeys(text: string): string {
 
 /** What wg(8) reads; the rest left out. Keys are in it. */
 async function strippedText(file: ConfigFile): Promise<string> {
-  if (file.form === 'ini') return stripIni(file.text)
+  if (file.kind === 'interface-ini') return stripIni(file.text)
   const { addresses: _, mtuBytes: __, ...config } = await readSecrets(file.config)
   const none = { preUp: [], postUp: [], preDown: [], postDown: [] }
   const dns = { servers: [], search: [] }
