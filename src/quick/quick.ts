@@ -163,7 +163,9 @@ async function reload(job: Job): Promise<void> {
   try {
     await transaction.run(steps)
   } catch (error) {
-    await transaction.rollBack()
+    const isWhole = await transaction.rollBack()
+    if (!isWhole)
+      workshop.tell(`${name}: what could not be taken back stays; a reload of a good file goes on from there`)
     throw error
   }
 }
