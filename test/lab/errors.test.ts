@@ -12,7 +12,7 @@ import { until } from './until.ts'
 
 const megabyte = 1 << 20
 /** Long messages, that a device cuts and the kernel cuts once more. */
-const bursts: Flow = { rate: 20_000, seconds: 1, size: 1392, segments: 40 }
+const bursts: Flow = { rate: 20_000, datagrams: 20_000, size: 1392, segments: 40 }
 
 async function assertGoesOn(traffic: Traffic, ends: readonly [End, End]): Promise<void> {
   const [a, b] = ends
@@ -129,7 +129,7 @@ test('kernel: EPERM of a firewall, dropped and rejected: counted, said once a se
     for (const verdict of ['drop', 'reject']) {
       const before = (await statusOf(lab, 'a')).drops.send ?? 0
       await addOutputRule(lab, 'a', `udp dport 51822 ${verdict}`)
-      const { sent, received } = await traffic.flow(a, innerOf(b).v4, { ...bursts, seconds: 0.5 })
+      const { sent, received } = await traffic.flow(a, innerOf(b).v4, { ...bursts, datagrams: 10_000 })
       assert.deepEqual([sent > 1000, received], [true, 0])
       const status = await statusOf(lab, 'a')
       assert.ok((status.drops.send ?? 0) - before >= sent, `${verdict}: ${status.drops.send}`)
@@ -165,7 +165,7 @@ test('kernel: a full send buffer: wg and the status are answered, it is counted 
     // The queue holds more than the socket may send: it is the buffer that is full.
     const queue = ['tbf', 'rate', '1mbit', 'burst', '64kb', 'limit', '1g']
     await lab.exec('a', ['tc', 'qdisc', 'add', 'dev', 'net', 'root', ...queue])
-    const flow = traffic.flow(a, innerOf(b).v4, { rate: 100_000, seconds: 2, size: 1392, segments: 40 })
+    const flow = traffic.flow(a, innerOf(b).v4, { rate: 100_000, datagrams: 200_000, size: 1392, segments: 40 })
     await until('the buffer is full', async () => ((await statusOf(lab, 'a')).drops.send ?? 0) > 0)
     await lab.exec('a', ['timeout', '5', 'wg', 'show', 'wg0'])
     await lab.exec('a', ['tc', 'qdisc', 'delete', 'dev', 'net', 'root'])
