@@ -3,12 +3,12 @@
 
 import { parseAddress } from '../base/cidr.ts'
 import { podwireError } from '../base/errors.ts'
-import { hideKeys } from '../base/key.ts'
+import { hideKeys } from '../base/secret.ts'
 
 const maxUint32 = 0xffffffff
 
 function refuse(where: string, text: string, expected: string): Error {
-  return podwireError('ERR_PODWIRE_VALUE', { where, text: hideKeys(text.slice(0, 80)), expected })
+  return podwireError('ERR_PODWIRE_VALUE', { where, text: hideKeys(text).slice(0, 80), expected })
 }
 
 /** A whole number in decimal digits. Error: ERR_PODWIRE_VALUE. */
@@ -51,7 +51,7 @@ const hostName = /^[a-zA-Z0-9_]([a-zA-Z0-9_.-]*[a-zA-Z0-9_.])?$/
 
 /** "host:port" or "[v6]:port", returned as it is: a name is resolved when it is needed. Error: ERR_PODWIRE_ENDPOINT. */
 export function parseEndpointText(text: string, where: string): string {
-  const fail = (reason: string) => podwireError('ERR_PODWIRE_ENDPOINT', { where, text: hideKeys(text), reason })
+  const fail = (reason: string) => podwireError('ERR_PODWIRE_ENDPOINT', { where, text, reason })
   const [, v6, host = '', port = ''] = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(text) ?? []
   if (port === '') throw fail('expected an address or a name, a colon and a port (an IPv6 address is in brackets)')
   if (Number(port) < 1 || Number(port) > 65535) throw fail('the port is a number from 1 to 65535')
@@ -98,7 +98,7 @@ export function parseDns(text: string, where: string): { server: string } | { se
 /** Why INI cannot say this command; undefined if it can. */
 export function unsayableHook(command: string): string | undefined {
   if (command.includes('#')) return 'it has "#", which begins a comment there'
-  if (/[\n\r]/.test(command)) return 'it has more than one line'
+  if (command.includes('\n')) return 'it has more than one line'
   if (command.trim() !== command) return 'spaces at its ends are lost there'
   return undefined
 }
