@@ -101,7 +101,7 @@ export function parseAllowedIps(text: string, where: string, { signs }: { signs:
     const hasSign = signs && /^[+-]/.test(entry)
     const written = hasSign ? entry.slice(1) : entry
     const prefix = canonicalPrefix(written, where)
-    if (parseCidr(written, where).value !== parseCidr(prefix, where).value) {
+    if (prefix !== written && parseCidr(written, where).value !== parseCidr(prefix, where).value) {
       warnings.push(`${where}: ${written} has bits set behind its length; ${prefix} is taken`)
     }
     if (hasSign) replace = false
