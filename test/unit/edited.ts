@@ -26,3 +26,36 @@ export function editedTexts(seeds: readonly string[]): fc.Arbitrary<string> {
   })
   return fc.oneof({ weight: 9, arbitrary: edited }, { weight: 1, arbitrary: fc.string({ unit: 'binary' }) })
 }
+
+/** Where a value stands: a list or an object, and its place in it. */
+type Place = readonly [holder: Record<string, unknown>, key: string]
+
+/** JSON made of `seeds` that stays JSON: values are left out, or replaced by others of the seeds or by any. */
+export function editedDocuments(seeds: readonly string[]): fc.Arbitrary<string> {
+  const values = seeds.flatMap(seed => placesIn(JSON.parse(seed)).map(([holder, key]) => holder[key]))
+  const value = fc.oneof(
+    { weight: 4, arbitrary: fc.constantFrom(...values) },
+    { weight: 2, arbitrary: fc.constantFrom(...limits, 0, -1, 65536, 1e99, true, null) },
+    { weight: 1, arbitrary: fc.jsonValue() },
+  )
+  const edits = fc.array(fc.record({ at: fc.nat(), value: fc.option(value, { nil: undefined }) }), {
+    minLength: 1,
+    maxLength: 4,
+  })
+  return fc.tuple(fc.constantFrom(...seeds), edits).map(([seed, edits]) => {
+    const document = JSON.parse(seed)
+    for (const { at, value } of edits) {
+      const places = placesIn(document)
+      const [holder, key]: Place = places[at % places.length] ?? [{}, '']
+      if (value === undefined) delete holder[key]
+      else holder[key] = structuredClone(value)
+    }
+    return JSON.stringify(document)
+  })
+}
+
+function placesIn(value: unknown): Place[] {
+  if (typeof value !== 'object' || value === null) return []
+  const holder = value as Record<string, unknown>
+  return Object.keys(holder).flatMap(key => [[holder, key] as Place, ...placesIn(holder[key])])
+}

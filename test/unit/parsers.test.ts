@@ -24,7 +24,7 @@ import { parseNetworkConfig } from '../../src/model/network-config.ts'
 import { formatClaim, formatNodeRecord, parseClaim, parseNodeRecord } from '../../src/model/node-record.ts'
 import { formatGetAnswer, formatSetRequest, parseGetAnswer, parseSetRequest } from '../../src/wireguard/uapi.ts'
 import { keys } from './config/refusal.ts'
-import { editedTexts } from './edited.ts'
+import { editedDocuments, editedTexts } from './edited.ts'
 
 const runs = Number(process.env.PODWIRE_FUZZ_RUNS ?? 0)
 const settings: fc.Parameters<unknown> = runs > 0 ? { numRuns: runs } : { numRuns: 500, seed: 1 }
@@ -32,6 +32,8 @@ const settings: fc.Parameters<unknown> = runs > 0 ? { numRuns: runs } : { numRun
 interface Parser<T> {
   readonly name: string
   readonly seeds: readonly string[]
+  /** Then also edited as such. */
+  readonly isJson?: true
   readonly parse: (text: string, warn: (warning: string) => void) => T
   /** The text of what was read; absent where nothing writes it. */
   readonly format?: (value: T, text: string) => string
@@ -106,6 +108,8 @@ const claim = '{ "prefix": "10.99.1.0/24", "node": "a", "sinceMs": 1700000000000
 const network =
   '{ "name": "prod", "range": ["10.99.0.0/16", "fd99::/48"], "nodePrefixLength": { "ipv4": 24, "ipv6": 64 } }'
 
+const linesOf = (text: string): string[] => (text === '' ? [] : text.split('\n'))
+
 /** What `wg setconf` of a text makes of a new device. */
 function stateOf({ peers, ...device }: ReturnType<typeof parseWgConfig>['config']): DeviceState {
   return {
@@ -140,12 +144,14 @@ const parsers = [
   }),
   parser({
     name: 'interface JSON',
+    isJson: true,
     seeds: examples('interface', '.json'),
     parse: (text, warn) => parseInterfaceJson(text, 'wg0.json', warn),
     format: formatInterfaceJson,
   }),
   parser({
     name: 'network document',
+    isJson: true,
     seeds: examples('network', '.json'),
     parse: text => parseNetworkDocument(text, 'network.json'),
     format: (_, text) => formatJsonc(text, 'network.json'),
@@ -183,7 +189,7 @@ const parsers = [
   parser({
     name: 'UAPI request',
     seeds: [uapiRequest],
-    parse: text => [...parseSetRequest(text.split('\n'))],
+    parse: text => [...parseSetRequest(linesOf(text))],
     format: changes =>
       changes
         .map(change => formatSetRequest(change).slice('set=1\n'.length, -1))
@@ -193,30 +199,44 @@ const parsers = [
   parser({
     name: 'UAPI answer',
     seeds: [uapiAnswer],
-    parse: text => parseGetAnswer(text.split('\n')),
+    parse: text => parseGetAnswer(linesOf(text)),
     format: state => formatGetAnswer(state).slice(0, -1),
   }),
   parser({
     name: 'record of a node',
+    isJson: true,
     seeds: [record],
     parse: text => parseNodeRecord(text, 'a.json'),
     format: formatNodeRecord,
   }),
-  parser({ name: 'claim', seeds: [claim], parse: text => parseClaim(text, 'a.json'), format: formatClaim }),
-  parser({ name: 'configuration of a network', seeds: [network], parse: text => parseNetworkConfig(text, 'a.json') }),
+  parser({
+    name: 'claim',
+    isJson: true,
+    seeds: [claim],
+    parse: text => parseClaim(text, 'a.json'),
+    format: formatClaim,
+  }),
+  parser({
+    name: 'configuration of a network',
+    isJson: true,
+    seeds: [network],
+    parse: text => parseNetworkConfig(text, 'a.json'),
+  }),
   parser({
     name: 'lab',
+    isJson: true,
     seeds: examples('lab', '.json'),
     parse: text => parseLab(text, 'lab.json'),
     format: lab => JSON.stringify(lab),
   }),
 ]
 
-for (const { name, seeds, parse, format } of parsers) {
+for (const { name, seeds, isJson, parse, format } of parsers) {
+  const texts = isJson ? fc.oneof(editedTexts(seeds), editedDocuments(seeds)) : editedTexts(seeds)
   test(`${name}: is read or refused, and says no secret`, () => {
     for (const seed of seeds) parse(seed, () => {})
     fc.assert(
-      fc.property(editedTexts(seeds), text => {
+      fc.property(texts, text => {
         const said: string[] = []
         const value = readOrRefused(text, parse, said)
         assertNoSecret(said)
