@@ -99,7 +99,7 @@ allowed_ip=0.0.0.0/0
 allowed_ip=fd00::/16
 public_key=${hexOf(keys.b)}`
 const setSeeds = [
-  `listen-port 5 fwmark 0x1 private-key /k peer ${keys.a} preshared-key /dev/null endpoint [::1]:openvpn`,
+  `listen-port 5 fwmark 0x1 private-key ${keys.private} peer ${keys.a} preshared-key /dev/null endpoint [::1]:openvpn`,
   `peer ${keys.a} remove peer ${keys.b} persistent-keepalive off allowed-ips +10.0.0.0/8,-fd00::/16 endpoint a.example:5`,
 ]
 const record = `{ "name": "a", "publicKey": "${keys.a}", "endpoints": ["198.51.100.7:51820", "[2001:db8::1]:5"],
@@ -177,7 +177,7 @@ const parsers = [
     name: 'wg set',
     seeds: setSeeds,
     parse: (text, warn) => {
-      const readKeyFile = (file: string) => (file === '/k' ? new Secret(Buffer.alloc(32, 1)) : null)
+      const readKeyFile = () => new Secret(Buffer.alloc(32, 1))
       parseSetWords(text.split(' '), { findService: services, readKeyFile }).warnings.forEach(warn)
     },
   }),
