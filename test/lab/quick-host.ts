@@ -24,7 +24,7 @@ export interface Outcome {
 
 export interface QuickHost {
   readonly lab: Lab
-  readonly host: 'a' | 'b'
+  readonly host: string
   /** A folder of this host alone. */
   readonly folder: string
   /** Writes a file there and returns its path. */
@@ -40,18 +40,36 @@ export interface QuickHost {
 
 /** Runs a test on both hosts of a lab; each has a default route, a way of a smaller MTU, and folders of its own. */
 export async function withQuickHosts(word: string, test: (a: QuickHost, b: QuickHost) => Promise<void>): Promise<void> {
+  await withTwoHosts(`quick-${word}`, async lab => {
+    for (const [host, other] of [
+      ['a', 2],
+      ['b', 1],
+    ] as const) {
+      for (const route of [`default via 192.0.2.${other}`, `203.0.113.0/24 via 192.0.2.${other} mtu 1300`]) {
+        await lab.exec(host, ['ip', 'route', 'add', ...route.split(' ')])
+      }
+      await lab.exec(host, ['ip', '-6', 'route', 'add', 'default', 'via', `2001:db8::${other}`])
+    }
+    await onHosts(lab, ['a', 'b'], ({ a, b }) => test(a, b))
+  })
+}
+
+/** Runs a test on hosts of a lab, with a folder for each. */
+export async function onHosts<H extends string>(
+  lab: Lab,
+  hosts: readonly H[],
+  test: (hosts: Record<H, QuickHost>) => Promise<void>,
+): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'podwire-quick-test-'))
   try {
-    await withTwoHosts(`quick-${word}`, async lab => {
-      const [a, b] = [await makeHost(lab, 'a', folder), await makeHost(lab, 'b', folder)]
-      await test(a, b)
-    })
+    const made = hosts.map(host => [host, makeHost(lab, host, folder)])
+    await test(Object.fromEntries(made) as Record<H, QuickHost>)
   } finally {
     rmSync(folder, { recursive: true })
   }
 }
 
-async function makeHost(lab: Lab, host: 'a' | 'b', parent: string): Promise<QuickHost> {
+function makeHost(lab: Lab, host: string, parent: string): QuickHost {
   const folder = join(parent, host)
   mkdirSync(folder, { mode: 0o700 })
   const device = join(folder, 'podwire-device')
@@ -67,11 +85,6 @@ async function makeHost(lab: Lab, host: 'a' | 'b', parent: string): Promise<Quic
     `#!/bin/sh\n[ "$1" != -l ] || exit 0\necho "$@" >> ${calls}\n[ "$1" != -a ] || cat >> ${calls}\n`,
     0o755,
   )
-  const other = host === 'a' ? 2 : 1
-  for (const route of [`default via 192.0.2.${other}`, `203.0.113.0/24 via 192.0.2.${other} mtu 1300`]) {
-    await lab.exec(host, ['ip', 'route', 'add', ...route.split(' ')])
-  }
-  await lab.exec(host, ['ip', '-6', 'route', 'add', 'default', 'via', `2001:db8::${other}`])
 
   const run = (command: [string, ...string[]]): Promise<Outcome> => {
     const [program, ...args] = lab.command(host, ['env', '-C', folder, ...command])
