@@ -180,9 +180,9 @@ async function savedText(file: ConfigFile): Promise<string> {
   const { link, device } = await observe(name, { openDevice })
   if (link === undefined || device === undefined) throw notUp(name, { link })
   // A secret that cannot be read any more is written as the device has it.
-  const ready = await readSecrets(file).catch((error): ReadyConfig => {
-    if (!(error instanceof PodwireError)) throw error
-    return { ...config, privateKey: undefined, peers: [] } as unknown as ReadyConfig
+  const ready = await readSecrets(file).catch((error): Pick<ReadyConfig, 'privateKey' | 'peers'> => {
+    if (error instanceof PodwireError) return { peers: [] }
+    throw error
   })
   return formatConfig(file, savedConfig(config, ready, device, link))
 }

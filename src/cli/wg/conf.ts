@@ -4,10 +4,10 @@ import { planAddconf, planSetconf, planSyncconf } from '../../config/wg-change.t
 import { formatWgConfig, parseWgConfig, type WgConfig, type WgPeer } from '../../config/wg-config.ts'
 import type { HostPort } from '../../config/wg-values.ts'
 import type { Device, DeviceChange } from '../../model/device.ts'
-import { resolveEndpoint } from '../../system/resolve-endpoint.ts'
+import { resolutionRetries, resolveEndpoint } from '../../system/resolve-endpoint.ts'
 import { openDevice } from '../../wireguard/devices.ts'
 import { numberedZone } from '../../wireguard/zone.ts'
-import { readText, resolutionRetries, systemServices } from './files.ts'
+import { readText, systemServices } from './files.ts'
 import { asWg } from './inet-text.ts'
 import { sayUsage, warn } from './usage.ts'
 
