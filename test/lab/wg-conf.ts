@@ -42,24 +42,24 @@ export async function assertConfiguresAsDebian(backend: Backend): Promise<void> 
     const { folder, debian, ours, reset, dumps } = twins
     for (const [title, text] of texts) {
       for (const verb of ['setconf', 'addconf', 'syncconf']) {
-        reset()
+        await reset()
         writeFileSync(join(folder, 'text'), text)
-        const [theirs, mine] = [debian([verb, 'debian', 'text']), await ours([verb, 'ours', 'text'])]
+        const [theirs, mine] = [await debian([verb, 'debian', 'text']), await ours([verb, 'ours', 'text'])]
         assert.equal(mine.status, theirs.status, `${verb}: ${title}: ${theirs.stderr} ${mine.stderr}`)
         if (theirs.stderr !== '') assert.notEqual(mine.stderr, '', `${verb}: ${title}`) // ours warns of more
-        const [wanted, got] = dumps()
+        const after = await dumps()
         // Without a port in the text ours keeps the one that is there.
-        if (verb === 'syncconf' && text === '') wanted?.splice(0, 1, got?.[0] ?? '')
-        assert.deepEqual(got, wanted, `${verb}: ${title}`)
+        if (verb === 'syncconf' && text === '') after.debian.splice(0, 1, after.ours[0] ?? '')
+        assert.deepEqual(after.ours, after.debian, `${verb}: ${title}`)
       }
     }
     for (const verb of ['setconf', 'addconf', 'syncconf']) {
       for (const name of ['wg9', 'lo', 'net']) {
         const args = [verb, name, 'base']
-        assertSame(args.join(' '), debian(args), await ours(args))
+        assertSame(args.join(' '), await debian(args), await ours(args))
       }
     }
-    reset()
+    await reset()
     await syncBeyondDebian(twins)
   })
 }

@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { Lab } from '../../src/lab/lab.ts'
 import { generatePresharedKey, generatePrivateKey, publicKeyOf } from '../../src/wireguard/keys.ts'
 import { cli, withTwoHosts } from './tunnel.ts'
@@ -26,7 +27,7 @@ export interface Outcome {
 export interface Invocation {
   readonly folder: string
   readonly input?: string
-  readonly env: Readonly<Record<string, string>>
+  readonly env: Readonly<Record<string, string | undefined>>
 }
 
 /** The WireGuard that the devices of a comparison have. */
@@ -35,12 +36,13 @@ export interface Backend {
   readonly word: string
   /** Makes a device, down; returns what ends it. */
   startDevice(lab: Lab, host: string, name: string): Promise<() => Promise<void>>
-  /** How a command line of podwire is run on host a, where a program for each would be too slow; and what ends that. */
-  startPodwire?(lab: Lab): Promise<PodwireRunner>
+  /** Runs programs on host a in a way of its own. */
+  startRunner?(lab: Lab): Promise<Runner>
 }
 
-export interface PodwireRunner {
-  run(args: readonly string[], invocation: Invocation): Promise<Outcome>
+/** Runs programs on a host, among them "podwire". */
+export interface Runner {
+  run(command: readonly [string, ...string[]], invocation: Invocation): Promise<Outcome>
   end(): Promise<void>
 }
 
@@ -48,7 +50,7 @@ export interface PodwireRunner {
 export interface Tools {
   readonly lab: Lab
   readonly folder: string
-  debian(args: readonly string[], options?: RunOptions): Outcome
+  debian(args: readonly string[], options?: RunOptions): Promise<Outcome>
   ours(args: readonly string[], options?: RunOptions): Promise<Outcome>
 }
 
@@ -62,7 +64,7 @@ interface RunOptions {
 /** Runs a comparison in two hosts, without devices yet. */
 export async function withTools(
   word: string,
-  backend: Pick<Backend, 'word' | 'startPodwire'>,
+  backend: Pick<Backend, 'word' | 'startRunner'>,
   use: (tools: Tools) => Promise<void>,
 ): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'podwire-wg-test-'))
@@ -71,26 +73,27 @@ export async function withTools(
   const fewRetries = { WG_ENDPOINT_RESOLUTION_RETRIES: '0' }
   try {
     await withTwoHosts(`${word}-${backend.word}`, async lab => {
-      const run = (program: string, args: readonly string[], { input = '', env = {}, nobody }: RunOptions): Outcome => {
-        const drop = nobody ? ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'] : []
-        const words = ['sh', '-c', 'cd "$0" && exec "$@"', folder, ...drop, program, ...args]
-        const [tool, ...rest] = lab.command('a', words)
+      const runner = await backend.startRunner?.(lab)
+      const run = async (
+        command: readonly [string, ...string[]],
+        { input = '', env = {}, nobody }: RunOptions,
+      ): Promise<Outcome> => {
         const variables = { ...process.env, ...fewRetries, ...env }
+        if (runner !== undefined && !nobody) return runner.run(command, { folder, input, env: variables })
+        const drop = nobody ? ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'] : []
+        const program = command[0] === 'podwire' ? [join(folder, 'wg'), ...command.slice(2)] : command
+        const words = ['sh', '-c', 'cd "$0" && exec "$@"', folder, ...drop, ...program]
+        const [tool, ...rest] = lab.command('a', words)
         const { status, stdout, stderr } = spawnSync(tool, rest, { encoding: 'utf8', input, env: variables })
         return { status, stdout, stderr }
       }
-      const podwire = await backend.startPodwire?.(lab)
       await use({
         lab,
         folder,
-        debian: (args, options = {}) => run('wg', args, options),
-        async ours(args, { nobody, ...options } = {}) {
-          if (podwire === undefined || nobody)
-            return run(join(folder, 'wg'), args, { ...options, ...(nobody && { nobody }) })
-          return podwire.run(['wg', ...args], { folder, ...options, env: { ...fewRetries, ...options.env } })
-        },
+        debian: (args, options = {}) => run(['wg', ...args], options),
+        ours: (args, options = {}) => run(['podwire', 'wg', ...args], options),
       })
-      await podwire?.end()
+      await runner?.end()
     })
   } finally {
     rmSync(folder, { recursive: true })
@@ -124,36 +127,48 @@ AllowedIPs = 10.1.0.0/16
 
 /** Two devices of the same, one for each program. */
 export interface Twins extends Tools {
-  reset(): void
-  /** Sorted: the order of peers and AllowedIPs is the device's. */
-  dumps(): string[][]
+  /** Makes both what `base` says, unless they are. */
+  reset(): Promise<void>
+  /** Of both, sorted: the order of peers and AllowedIPs is the device's. */
+  dumps(): Promise<Record<'debian' | 'ours', string[]>>
 }
 
 /** Runs a comparison on twins, "debian" and "ours". */
 export async function withTwins(word: string, backend: Backend, use: (twins: Twins) => Promise<void>): Promise<void> {
-  const names = ['debian', 'ours']
   await withTools(word, backend, async tools => {
     const { lab, folder, debian } = tools
     const ends = [await backend.startDevice(lab, 'a', 'debian'), await backend.startDevice(lab, 'a', 'ours')]
     writeFileSync(join(folder, 'base'), base)
+    const dumps = async () => {
+      const lines = (await debian(['show', 'all', 'dump'])).stdout.split('\n')
+      return { debian: sortedDump(lines, 'debian'), ours: sortedDump(lines, 'ours') }
+    }
+    let asBase: Awaited<ReturnType<typeof dumps>> | undefined
+    let last: typeof asBase
     await use({
       ...tools,
-      reset() {
-        for (const name of names) assert.equal(debian(['setconf', name, 'base']).status, 0)
+      async dumps() {
+        last = await dumps()
+        return last
       },
-      dumps: () => names.map(name => sortedDump(debian(['show', name, 'dump']).stdout)),
+      async reset() {
+        if (last !== undefined && isDeepStrictEqual(last, asBase)) return
+        for (const name of ['debian', 'ours']) assert.equal((await debian(['setconf', name, 'base'])).status, 0)
+        asBase ??= await dumps()
+      },
     })
     for (const end of ends) await end()
   })
 }
 
-function sortedDump(text: string): string[] {
-  const [device = '', ...peers] = text.trimEnd().split('\n')
-  const sorted = peers.map(line =>
+/** The lines of a device in `wg show all dump`, but for its name. */
+function sortedDump(lines: readonly string[], name: string): string[] {
+  const own = lines.flatMap(line => (line.startsWith(`${name}\t`) ? line.slice(name.length + 1) : []))
+  const sorted = own.map(line =>
     line
       .split('\t')
       .map(cell => cell.split(',').sort().join(','))
       .join('\t'),
   )
-  return [device, ...sorted.sort()]
+  return [...sorted.slice(0, 1), ...sorted.slice(1).sort()]
 }

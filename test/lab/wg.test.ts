@@ -39,7 +39,7 @@ test('wg: makes keys as Debian’s does', async () => {
       `${'/'.repeat(42)}8=`,
       base64(new Uint8Array(32).fill(255)),
     ]) {
-      assertSame('pubkey', debian(['pubkey'], { input }), await ours(['pubkey'], { input }))
+      assertSame('pubkey', await debian(['pubkey'], { input }), await ours(['pubkey'], { input }))
     }
     for (const input of [
       '',
@@ -50,7 +50,7 @@ test('wg: makes keys as Debian’s does', async () => {
       `${'A'.repeat(42)}B=`,
     ]) {
       const mine = await ours(['pubkey'], { input })
-      assertSame('pubkey', debian(['pubkey'], { input }), mine)
+      assertSame('pubkey', await debian(['pubkey'], { input }), mine)
       assert.ok(!mine.stderr.includes(privateKey.slice(1, 40)))
     }
     for (const make of ['genkey', 'genpsk']) {
@@ -68,9 +68,9 @@ test('wg: makes keys as Debian’s does', async () => {
       }
     }
     const made = (await ours(['genkey'])).stdout
-    assert.equal((await ours(['pubkey'], { input: made })).stdout, debian(['pubkey'], { input: made }).stdout)
+    assert.equal((await ours(['pubkey'], { input: made })).stdout, (await debian(['pubkey'], { input: made })).stdout)
     for (const words of [['help'], ['-h'], ['--help'], ['version'], ['-v'], ['--version']]) {
-      const [theirs, mine] = [debian(words), await ours(words)]
+      const [theirs, mine] = [await debian(words), await ours(words)]
       assert.deepEqual(
         [mine.status, mine.stderr, mine.stdout !== ''],
         [theirs.status, theirs.stderr, theirs.stdout !== ''],

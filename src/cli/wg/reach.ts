@@ -25,8 +25,12 @@ export function sayUnable(purpose: string, error: unknown): void {
 
 function kernelWords(error: unknown): string {
   if (!(error instanceof PodwireError)) return reasonOf(error)
-  // A link that is not there, or of another kind; otherwise there is neither a socket nor WireGuard in the kernel.
-  if (error.code === 'ERR_PODWIRE_NO_DEVICE')
-    return /: (No such device|Operation not supported)$/.exec(error.message)?.[1] ?? 'Protocol not supported'
-  return words[error.code] ?? error.message
+  const { code, message } = error
+  if (code === 'ERR_PODWIRE_NO_DEVICE') {
+    // A link that is not there, or of another kind; otherwise there is neither a socket nor WireGuard in the kernel.
+    return /: (No such device|Operation not supported)/.exec(message)?.[1] ?? 'Protocol not supported'
+  }
+  // "WHAT: Invalid argument (what the kernel says besides)"
+  if (code === 'ERR_PODWIRE_SYSTEM') return /: ([^:()]+)(?: \([^()]*\))?$/.exec(message)?.[1] ?? message
+  return words[code] ?? message
 }

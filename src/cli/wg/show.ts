@@ -60,6 +60,7 @@ export async function show(args: readonly string[], program: string): Promise<nu
     which === 'all'
       ? await readAll()
       : [{ name: which, state: await reaching('access interface', () => readState(which)) }]
+  if (states === undefined) return 1
   const hideKeys = process.env.WG_HIDE_KEYS !== 'never'
   if (json) {
     const { formatJson } = await import('./show-json.ts')
@@ -87,17 +88,18 @@ export interface NamedState {
   readonly state: DeviceState
 }
 
-/** A device that cannot be asked is said to be so, and the others are shown. */
-async function readAll(): Promise<NamedState[]> {
+/** A device that cannot be asked is said to be so, and the others are shown; undefined if that is so of all. */
+async function readAll(): Promise<NamedState[] | undefined> {
   const states: NamedState[] = []
-  for (const { name } of await listDevices()) {
+  const devices = await listDevices()
+  for (const { name } of devices) {
     try {
       states.push({ name, state: await readState(name) })
     } catch (error) {
       sayUnable(`access interface ${name}`, error)
     }
   }
-  return states
+  return states.length === 0 && devices.length > 0 ? undefined : states
 }
 
 const readState = async (name: string): Promise<DeviceState> => asWg(await (await openDevice(name)).get())
