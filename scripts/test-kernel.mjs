@@ -119,7 +119,7 @@ const machine = spawn(
   'nice',
   [
     ...['-n', '10', 'qemu-system-x86_64', '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
-    ...['-accel', 'tcg', '-cpu', 'Nehalem', '-smp', '1', '-m', '1024', '-icount', 'shift=1,sleep=off'],
+    ...['-accel', 'tcg', '-cpu', 'max', '-smp', '1', '-m', '1024', '-icount', 'shift=1,sleep=off'],
     ...['-kernel', join(boot, readdirSync(boot).find(name => name.startsWith('vmlinuz')) ?? 'vmlinuz')],
     ...['-initrd', initramfs, '-append', 'console=ttyS0 quiet panic=-1 rdinit=/init', '-serial', 'stdio'],
   ],

@@ -2,7 +2,7 @@
 # The first process of the virtual machine that scripts/test-kernel.mjs boots: it makes the system that the tests need, runs them, and
 # turns the machine off. Everything it prints goes to the serial console.
 /bin/busybox --install -s /bin
-ln -sf /usr/bin/sh /bin/sh
+ln -sf /usr/bin/sh /usr/bin/bash /bin
 export PATH=/usr/bin:/bin HOME=/root
 mount -t devtmpfs none /dev
 exec </dev/ttyS0 >/dev/ttyS0 2>&1
