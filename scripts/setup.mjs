@@ -34,6 +34,8 @@ const testPrograms = {
   setpriv: 'util-linux',
   conntrack: 'conntrack',
   ethtool: 'ethtool',
+  iptables: 'iptables', // the hooks of examples/interface call both
+  ip6tables: 'iptables',
   python3: 'python3',
   script: 'bsdutils',
 }

@@ -1,7 +1,6 @@
 // The device is the kernel's, or a process of its own: the agent makes it if there is none, and adopts what is there. Nothing
 // that happens to the agent reaches it.
 
-import { createSocket } from 'node:dgram'
 import { access, constants } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { PodwireError, podwireError, reasonOf } from '../base/errors.ts'
@@ -10,6 +9,7 @@ import type { Log } from '../base/log.ts'
 import type { Secret } from '../base/secret.ts'
 import type { DeviceState } from '../model/device.ts'
 import type { Host } from '../system/host.ts'
+import { isPortTaken } from '../system/udp-port.ts'
 import { saysNoDevice } from '../wireguard/uapi-client.ts'
 import type { Backend } from './backend.ts'
 
@@ -53,23 +53,12 @@ export async function requireRoom(host: DeviceHost, listenPort: number): Promise
   // Someone else's interface; or its process died, and the link is not gone yet.
   if (links.links().some(link => link.name === name)) throw podwireError('ERR_PODWIRE_NAME_IN_USE', { name })
   if (backend === 'userspace') await requireTun()
-  if (await isTaken('udp6', listenPort)) throw podwireError('ERR_PODWIRE_PORT_IN_USE', { port: listenPort })
-  if (await isTaken('udp4', listenPort)) throw podwireError('ERR_PODWIRE_PORT_IN_USE', { port: listenPort })
+  if (await isPortTaken(listenPort)) throw podwireError('ERR_PODWIRE_PORT_IN_USE', { port: listenPort })
 }
 
 async function requireTun(): Promise<void> {
   await access('/dev/net/tun', constants.R_OK | constants.W_OK).catch(error => {
     throw podwireError('ERR_PODWIRE_NO_TUN', { reason: reasonOf(error) }, error)
-  })
-}
-
-function isTaken(type: 'udp4' | 'udp6', port: number): Promise<boolean> {
-  return new Promise(resolve => {
-    const socket = createSocket({ type, ipv6Only: type === 'udp6' })
-    const end = (taken: boolean) => socket.close(() => resolve(taken))
-    // Any other error, as on a host without IPv6, is not ours to judge.
-    socket.once('error', error => end('code' in error && error.code === 'EADDRINUSE'))
-    socket.bind({ port, exclusive: true }, () => end(false))
   })
 }
 

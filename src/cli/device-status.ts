@@ -1,17 +1,18 @@
 // `podwire device status [IF]`: asks the devices of this host, by their sockets, what they say of themselves; as text or JSON.
 
-import { readdirSync } from 'node:fs'
 import { PodwireError } from '../base/errors.ts'
 import { offloadNames } from '../native/engine-status.ts'
 import type { DeviceStatus } from '../wireguard/device-status.ts'
-import { requestStatus, saysNoDevice, socketDirectory } from '../wireguard/uapi-client.ts'
+import { socketNames } from '../wireguard/devices.ts'
+import { requestStatus, saysNoDevice } from '../wireguard/uapi-client.ts'
 
 /**
  * Shows the device of that name, or all of podwire's: a socket without a device behind it, or with one of another make, is none. What
  * cannot be asked is an error, behind what the others say. Errors: ERR_PODWIRE_SOCKET, _NEEDS_ROOT, _NOT_PODWIRE.
  */
 export async function showStatus(name: string | undefined, { json }: { json: boolean }): Promise<void> {
-  const answers = await Promise.allSettled((name === undefined ? socketNames() : [name]).map(requestStatus))
+  const names = name === undefined ? (await socketNames()).sort() : [name]
+  const answers = await Promise.allSettled(names.map(requestStatus))
   const devices = answers.flatMap(answer => (answer.status === 'fulfilled' ? [answer.value] : []))
   const errors = answers.flatMap(answer => (answer.status === 'rejected' ? [answer.reason] : []))
   const [error] = name === undefined ? errors.filter(error => !isNoPodwireDevice(error)) : errors
@@ -24,15 +25,6 @@ export async function showStatus(name: string | undefined, { json }: { json: boo
 
 function isNoPodwireDevice(error: unknown): boolean {
   return saysNoDevice(error) || (error instanceof PodwireError && error.code === 'ERR_PODWIRE_NOT_PODWIRE')
-}
-
-function socketNames(): string[] {
-  try {
-    const files = readdirSync(socketDirectory).filter(file => file.endsWith('.sock'))
-    return files.map(file => file.slice(0, -'.sock'.length)).sort()
-  } catch {
-    return [] // no device ever ran
-  }
 }
 
 export function statusText(status: DeviceStatus): string {

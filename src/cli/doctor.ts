@@ -2,66 +2,75 @@
 
 import type { Command } from 'commander'
 import { podwireError } from '../base/errors.ts'
-import type { Examination, Finding } from '../plan/examine-host.ts'
+import type { Examination } from '../plan/examine-host.ts'
+import type { Finding } from '../plan/finding.ts'
+
+const usualPort = 51820
 
 export function define(command: Command): void {
   command
-    .option('--listen-port <port>', 'UDP port that the device is to have', '51820')
+    .option('--listen-port <port>', 'UDP port that the device is to have (that of a device that is there, else 51820)')
     .option('--json', 'as JSON; its schema is schema/doctor.json')
     .addHelpText(
       'after',
       `
-It looks at capabilities, the kernel's WireGuard, /dev/net/tun, programs, nftables, forwarding, the clock, the MTU and the
-UDP port, and changes nothing. Exit status: 0 podwire works here, 3 something is missing.
+It looks at capabilities, the kernel's WireGuard, /dev/net/tun, programs, nftables, forwarding, the clock and the MTU, and changes
+nothing. Exit status: 0 podwire works here, 3 something is missing.
+
+Whether others reach the UDP port, as far as one host can know:
+  port      who has it
+  firewall  a datagram is sent to a copy of this host's rules, in a network namespace of its own (needs root)
+  address   a private one: there is a NAT in front, which has to forward the port
+  peers     which have answered. A WireGuard device is silent to all but its peers, so no probe from outside can tell a
+            closed port from an open one: to try the way to a host, ping through the tunnel, and run this on both sides.
 
 Examples:
   podwire doctor
   podwire doctor --listen-port 51821 --json`,
     )
-    .action(async ({ listenPort, json }: { listenPort: string; json?: true }) => {
-      const port = Number(listenPort)
-      if (!/^\d{1,5}$/.test(listenPort) || port < 1 || port > 65535) {
-        const what = '--listen-port is a number from 1 to 65535'
-        throw podwireError('ERR_PODWIRE_USAGE', { what, command: 'doctor' })
-      }
-      const examination = await examine(port)
+    .action(async ({ listenPort, json }: { listenPort?: string; json?: true }) => {
+      const examination = await examine(listenPort === undefined ? undefined : parsePort(listenPort))
       console.log(json ? JSON.stringify(examination, null, 2) : doctorText(examination))
       if (examination.findings.some(({ state }) => state === 'problem')) process.exitCode = 3
     })
 }
 
-async function examine(port: number): Promise<Examination> {
-  const [{ observeUnderlay }, { openLinks }, { observeHostFacts }, { examineHost }, { devicePorts }] =
+function parsePort(text: string): number {
+  const port = Number(text)
+  if (/^\d{1,5}$/.test(text) && port >= 1 && port <= 65535) return port
+  throw podwireError('ERR_PODWIRE_USAGE', { what: '--listen-port is a number from 1 to 65535', command: 'doctor' })
+}
+
+async function examine(wantedPort: number | undefined): Promise<Examination> {
+  const [{ observeUnderlay }, { openLinks }, { observeHostFacts }, { examineHost }, { findDevices }] =
     await Promise.all([
       import('../agent/underlay.ts'),
       import('../native/link.ts'),
       import('../system/host-facts.ts'),
       import('../plan/examine-host.ts'),
-      import('./device-ports.ts'),
+      import('./found-devices.ts'),
     ])
   const links = openLinks()
   try {
-    const tunnels = new Set(links.links().flatMap(({ name, kind }) => (isTunnel(kind) ? [name] : [])))
-    const { mtuBytes } = observeUnderlay(links, [], link => tunnels.has(link))
-    return examineHost(await observeHostFacts({ port, devicePorts: await devicePorts(), underlayMtuBytes: mtuBytes }))
+    const devices = await findDevices(links.links())
+    const port = wantedPort ?? (devices.find(({ listenPort }) => listenPort > 0)?.listenPort || usualPort)
+    const tunnels = new Set(links.links().flatMap(({ name, kind }) => (isTunnelKind(kind) ? [name] : [])))
+    const isTunnel = (link: string) => tunnels.has(link)
+    const { mtuBytes } = observeUnderlay(links, [], isTunnel)
+    return examineHost(await observeHostFacts({ port, links, isTunnel, devices, underlayMtuBytes: mtuBytes }))
   } finally {
     links.close()
   }
 }
 
-const isTunnel = (kind: string | undefined): boolean => kind === 'wireguard' || kind === 'tun'
+const isTunnelKind = (kind: string | undefined): boolean => kind === 'wireguard' || kind === 'tun'
 
 const marks: Record<Finding['state'], string> = { ok: 'ok', note: 'note', problem: 'PROBLEM' }
 
-export function doctorText({ backend, findings }: Examination): string {
+export function doctorText({ findings }: Examination): string {
   const lines = findings.flatMap(({ name, state, says, hint }) => [
     `${marks[state].padEnd(7)}  ${name.padEnd(12)}  ${says}`,
     ...(hint === undefined ? [] : [`${' '.repeat(23)}${hint}`]),
   ])
-  const devices = {
-    kernel: 'Devices here are the kernel’s.',
-    userspace: 'Devices here are podwire’s own, in userspace.',
-    none: 'No device can be made here.',
-  }
-  return [...lines, '', devices[backend ?? 'none']].join('\n')
+  return lines.join('\n')
 }

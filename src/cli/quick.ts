@@ -7,7 +7,7 @@ import type { QuickOptions, Verb } from '../quick/quick.ts'
 const summaries: Record<Verb, string> = {
   up: 'make the interface: device, addresses, MTU, DNS, routes',
   down: 'remove it, and all that belongs to it',
-  reload: 'apply a changed file: peers, addresses, MTU, DNS, routes; sessions live on',
+  reload: 'apply a changed file: peers, addresses, MTU, DNS, routes, accept rules; sessions live on',
   save: 'write the interface as it is now to its file',
   strip: 'print the file without what wg(8) does not know; keys are in it',
 }

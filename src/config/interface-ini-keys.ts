@@ -6,8 +6,9 @@ import { PodwireError, podwireError } from '../base/errors.ts'
 import { type PublicKey, parsePublicKey, parseSecretKey } from '../base/key.ts'
 import { type IniLine, iniError } from './ini.ts'
 import type { HookName, InterfaceConfig, PeerConfig } from './interface-config.ts'
-import { parseDns, parseEndpointText, parseKeepalive, parseMark, parseNumber, parseTable } from './interface-values.ts'
+import { parseDns, parseEndpointText, parseNumber, parseTable } from './interface-values.ts'
 import { unknownKey } from './nearest-key.ts'
+import { parseFwmark, parseKeepalive, parsePort } from './wg-values.ts'
 
 /** The same with room to add. */
 type Draft<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer Item)[] ? Item[] : T[K] }
@@ -75,7 +76,7 @@ export const interfaceKeys: readonly Key<InterfaceDraft>[] = [
   { name: 'SaveConfig', once: true, read: (it, value) => (it.saveConfig = value.as(parseTrueOrFalse)) },
   ...hookKeys,
   { name: 'ListenPort', once: true, read: (it, value) => (it.listenPort = value.as(parsePort)) },
-  { name: 'FwMark', once: true, read: (it, value) => (it.fwmark = value.as(parseMark)) },
+  { name: 'FwMark', once: true, read: (it, value) => (it.fwmark = value.as(parseFwmark)) },
   { name: 'PrivateKey', once: true, read: (it, value) => (it.privateKey = value.as(parseSecretKey)) },
 ]
 
@@ -90,10 +91,6 @@ export const peerKeys: readonly Key<PeerDraft>[] = [
     read: (it, value) => (it.persistentKeepaliveSeconds = value.as(parseKeepalive)),
   },
 ]
-
-function parsePort(text: string, where: string): number {
-  return parseNumber(text, where, { min: 0, max: 65535 })
-}
 
 function parseTrueOrFalse(text: string, where: string): boolean {
   if (/^(true|false)$/i.test(text)) return text.toLowerCase() === 'true'

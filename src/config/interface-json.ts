@@ -7,10 +7,10 @@ import { Secret } from '../base/secret.ts'
 import { checkJsonc, formatPath, refusal } from './document-schema.ts'
 import type { InterfaceConfig, PeerConfig, SecretSource } from './interface-config.ts'
 import { type InterfaceDocument, interfaceDocumentSchema, parseDuration } from './interface-schema.ts'
-import { parseMark } from './interface-values.ts'
 import { type JsoncDocument, parseJsonc } from './jsonc.ts'
 import { formatJsonc } from './jsonc-format.ts'
 import { overlapWarnings } from './peer-overlaps.ts'
+import { parseFwmark } from './wg-values.ts'
 
 /** Where an installed podwire has the schema, seen from a project. */
 const schemaPath = './node_modules/podwire/schema/interface.json'
@@ -41,7 +41,7 @@ export function parseInterfaceJson(
   return {
     ...(privateKey !== undefined && { privateKey: readSource(privateKey) }),
     ...(listenPort !== undefined && { listenPort }),
-    ...(fwmark !== undefined && { fwmark: typeof fwmark === 'number' ? fwmark : parseMark(fwmark, 'fwmark') }),
+    ...(fwmark !== undefined && { fwmark: typeof fwmark === 'number' ? fwmark : parseFwmark(fwmark, 'fwmark') }),
     addresses: (rest.addresses ?? []).map(address => formatCidr(parseCidr(address, 'addresses'))),
     dns: { servers: dns?.servers ?? [], search: dns?.search ?? [] },
     ...(typeof mtu === 'number' && { mtuBytes: mtu }),

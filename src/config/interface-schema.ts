@@ -5,7 +5,8 @@ import { z } from 'zod'
 import { parseCidr, parsePrefix } from '../base/cidr.ts'
 import { parseName } from '../model/name.ts'
 import { checkedBy, strictObject } from './document-schema.ts'
-import { parseDnsServer, parseEndpointText, parseKeepalive, parseMark, parseSearchDomain } from './interface-values.ts'
+import { parseDnsServer, parseEndpointText, parseSearchDomain } from './interface-values.ts'
+import { parseFwmark, parseKeepalive } from './wg-values.ts'
 
 const key = z
   .string()
@@ -37,7 +38,7 @@ const interfaceSchema = strictObject({
     .describe('With prefix length, both families: ["10.8.0.2/24", "fd00:8::2/64"]'),
   listenPort: port.optional().describe('UDP; the kernel chooses one if it is 0 or absent'),
   fwmark: z
-    .union([z.int().min(0).max(0xffffffff), z.string().check(checkedBy(parseMark))], {
+    .union([z.int().min(0).max(0xffffffff), z.string().check(checkedBy(parseFwmark))], {
       error: 'expected off, or a number of 32 bits, decimal or as "0xca6c"',
     })
     .optional()

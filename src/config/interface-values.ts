@@ -1,28 +1,18 @@
-// Values of an interface as wg(8) and wg-quick(8) read them, for the INI and the JSON form alike. Each function takes the
-// text and the place to name in its error, and gives the canonical value.
+// Values of wg-quick(8) that wg(8) does not have, and the endpoint, for the INI and the JSON form alike. Each function takes the text and
+// the place to name in its error, and gives the canonical value. The values of wg(8) are in wg-values.ts.
 
 import { parseAddress } from '../base/cidr.ts'
 import { podwireError } from '../base/errors.ts'
 import { hideKeys } from '../base/key.ts'
+import { parseHostPort, refuseValue } from './wg-values.ts'
 
 const maxUint32 = 0xffffffff
-
-function refuse(where: string, text: string, expected: string): Error {
-  return podwireError('ERR_PODWIRE_VALUE', { where, text: hideKeys(text.slice(0, 80)), expected })
-}
 
 /** A whole number in decimal digits. Error: ERR_PODWIRE_VALUE. */
 export function parseNumber(text: string, where: string, { min, max }: { min: number; max: number }): number {
   const value = Number(text)
   if (/^\d{1,10}$/.test(text) && value >= min && value <= max) return value
-  throw refuse(where, text, `a whole number from ${min} to ${max}`)
-}
-
-/** "off" (0), decimal, or hexadecimal behind "0x", as wg writes it. Error: ERR_PODWIRE_VALUE. */
-export function parseMark(text: string, where: string): number {
-  const value = /^off$/i.test(text) ? 0 : parseDecimalOrHex(text)
-  if (value !== undefined && value <= maxUint32) return value
-  throw refuse(where, text, 'off, or a number of 32 bits, decimal or as 0xca6c')
+  throw refuseValue(where, text, `a whole number from ${min} to ${max}`)
 }
 
 /** "auto", "off", or a table's number. Error: ERR_PODWIRE_VALUE. */
@@ -31,7 +21,7 @@ export function parseTable(text: string, where: string): 'auto' | 'off' | number
   if (word === 'auto' || word === 'off') return word
   const value = wellKnownTables[word] ?? parseDecimalOrHex(text)
   if (value !== undefined && value >= 1 && value <= maxUint32) return value
-  throw refuse(where, text, 'auto, off, or the number of a routing table')
+  throw refuseValue(where, text, 'auto, off, or the number of a routing table')
 }
 
 /** Names that every host has; the others are in files that we do not read here. */
@@ -41,27 +31,19 @@ function parseDecimalOrHex(text: string): number | undefined {
   return /^(\d{1,10}|0x[0-9a-fA-F]{1,8})$/.test(text) ? Number(text) : undefined
 }
 
-/** Seconds: "off" is 0. Error: ERR_PODWIRE_VALUE. */
-export function parseKeepalive(text: string, where: string): number {
-  return /^off$/i.test(text) ? 0 : parseNumber(text, where, { min: 0, max: 65535 })
+/**
+ * An endpoint of wg(8), returned as it is: a name is resolved when it is needed. An IPv6 address, and only that, is in brackets, which wg
+ * does not ask for: of "2001:db8::1:51820" nobody can tell whether it has a port. Error: ERR_PODWIRE_ENDPOINT.
+ */
+export function parseEndpointText(text: string, where: string): string {
+  const { host } = parseHostPort(text, where)
+  if (host.includes(':') === text.startsWith('[')) return text
+  const reason = 'an IPv6 address, and only that, is in brackets'
+  throw podwireError('ERR_PODWIRE_ENDPOINT', { where, text: hideKeys(text), reason })
 }
 
 const maxHostLength = 253
 const hostName = /^[a-zA-Z0-9_]([a-zA-Z0-9_.-]*[a-zA-Z0-9_.])?$/
-
-/** "host:port" or "[v6]:port", returned as it is: a name is resolved when it is needed. Error: ERR_PODWIRE_ENDPOINT. */
-export function parseEndpointText(text: string, where: string): string {
-  const fail = (reason: string) => podwireError('ERR_PODWIRE_ENDPOINT', { where, text: hideKeys(text), reason })
-  const [, v6, host = '', port = ''] = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(text) ?? []
-  if (port === '') throw fail('expected an address or a name, a colon and a port (an IPv6 address is in brackets)')
-  if (Number(port) < 1 || Number(port) > 65535) throw fail('the port is a number from 1 to 65535')
-  if (v6 !== undefined) {
-    if (!isIpv6(v6)) throw fail('what is in brackets is not an IPv6 address')
-  } else if (/^[\d.]+$/.test(host) ? parseAddress(host) === undefined : !isHostName(host)) {
-    throw fail('the host is neither an address nor a name')
-  }
-  return text
-}
 
 function isHostName(text: string): boolean {
   return text.length <= maxHostLength && hostName.test(text)
@@ -81,13 +63,13 @@ function looksLikeServer(text: string): boolean {
 /** The address of a name server. Error: ERR_PODWIRE_VALUE. */
 export function parseDnsServer(text: string, where: string): string {
   if (parseAddress(text) !== undefined || isIpv6(text)) return text
-  throw refuse(where, text, 'the address of a name server')
+  throw refuseValue(where, text, 'the address of a name server')
 }
 
 /** A domain in which names are looked up. Error: ERR_PODWIRE_VALUE. */
 export function parseSearchDomain(text: string, where: string): string {
   if (isHostName(text) && !looksLikeServer(text)) return text
-  throw refuse(where, text, 'a domain')
+  throw refuseValue(where, text, 'a domain')
 }
 
 /** One word of wg-quick's "DNS": an address is a server, a name a search domain. Error: ERR_PODWIRE_VALUE. */

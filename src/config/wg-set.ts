@@ -2,7 +2,7 @@
 // calls.
 
 import { podwireError } from '../base/errors.ts'
-import { parsePublicKey } from '../base/key.ts'
+import { hideKeys, parsePublicKey } from '../base/key.ts'
 import type { Secret } from '../base/secret.ts'
 import type { DeviceChange, PeerChange } from '../model/device.ts'
 import {
@@ -47,7 +47,7 @@ export function parseSetWords(words: readonly string[], readers: SetReaders): Se
       continue
     }
     const isKnown = (peer === undefined ? deviceWords : peerWords).includes(word)
-    if (!isKnown) throw usage(`"${word}" is not a word ${peer === undefined ? 'of a device' : 'of a peer'}`)
+    if (!isKnown) throw usage(`"${hideKeys(word)}" is not a word ${peer === undefined ? 'of a device' : 'of a peer'}`)
     if (value === undefined) throw usage(`"${word}" needs a value behind it`)
     if (word === 'peer') peers.push({ publicKey: parsePublicKey(value, word) })
     else if (peer === undefined) readDeviceWord(device, word, value, readers)

@@ -1,10 +1,12 @@
-// The values of wg(8), as text: in the files of setconf, addconf and syncconf, and in the words of `wg set`. `where` names the place
-// in errors. Stricter than wg(8) where it takes what nobody means: a port of 65536 (0 there), "+80", and addresses like 010.1.1.1.
+// The values of wg(8), as text: in the files of setconf, addconf and syncconf, in the words of `wg set`, and in wg-quick's INI and JSON
+// (interface-values.ts has those that are wg-quick's own). `where` names the place in errors. Stricter than wg(8) where it takes what
+// nobody means: a port of 65536 (0 there), "+80", and addresses like 010.1.1.1.
 
 import { canonicalPrefix } from '../base/canonical-prefix.ts'
 import { formatAddress, parseAddress, parseCidr } from '../base/cidr.ts'
 import { isLinkLocal } from '../base/endpoint.ts'
 import { podwireError } from '../base/errors.ts'
+import { hideKeys } from '../base/key.ts'
 
 /** The port of a UDP service by its name (services(5)); undefined if there is none. */
 export type FindService = (name: string) => number | undefined
@@ -19,40 +21,42 @@ export interface HostPort {
 const maxFwmark = 0xffffffff
 const maxKeepalive = 0xffff
 
-/** A number of 16 bits, or the name of a UDP service. Error: ERR_PODWIRE_VALUE. */
-export function parsePort(text: string, where: string, findService: FindService): number {
-  const port = /^\d+$/.test(text) ? Number(text) : findService(text)
+/** The error of a value that is not as expected: ERR_PODWIRE_VALUE. */
+export function refuseValue(where: string, text: string, expected: string): Error {
+  return podwireError('ERR_PODWIRE_VALUE', { where, text: hideKeys(text.slice(0, 80)), expected })
+}
+
+/** A number of 16 bits, or, where names are looked up, that of a UDP service. Error: ERR_PODWIRE_VALUE. */
+export function parsePort(text: string, where: string, findService?: FindService): number {
+  const port = /^\d+$/.test(text) ? Number(text) : findService?.(text)
   if (port !== undefined && port <= 0xffff) return port
-  const expected = 'a port from 0 to 65535, or the name of a UDP service'
-  throw podwireError('ERR_PODWIRE_VALUE', { where, text, expected })
+  throw refuseValue(where, text, `a port from 0 to 65535${findService ? ', or the name of a UDP service' : ''}`)
 }
 
 /** "off", or a number of 32 bits, decimal or "0x…"; 0 is off. Error: ERR_PODWIRE_VALUE. */
 export function parseFwmark(text: string, where: string): number {
   const mark = isOff(text) ? 0 : /^(\d+|0x[0-9a-fA-F]+)$/.test(text) ? Number(text) : Number.NaN
   if (mark <= maxFwmark) return mark
-  const expected = 'a mark from 0 to 0xffffffff, or "off"'
-  throw podwireError('ERR_PODWIRE_VALUE', { where, text, expected })
+  throw refuseValue(where, text, 'off, or a number of 32 bits, from 0 to 0xffffffff')
 }
 
 /** "off", or seconds; 0 is off. Error: ERR_PODWIRE_VALUE. */
 export function parseKeepalive(text: string, where: string): number {
   const seconds = isOff(text) ? 0 : /^\d+$/.test(text) ? Number(text) : Number.NaN
   if (seconds <= maxKeepalive) return seconds
-  const expected = 'a number of seconds from 0 to 65535, or "off"'
-  throw podwireError('ERR_PODWIRE_VALUE', { where, text, expected })
+  throw refuseValue(where, text, 'off, or a number of seconds from 0 to 65535')
 }
 
 const isOff = (text: string): boolean => text.toLowerCase() === 'off'
 
 /** "host:port" or "[host]:port"; the last colon ends the host. Error: ERR_PODWIRE_ENDPOINT. */
-export function parseHostPort(text: string, where: string, findService: FindService): HostPort {
-  const fail = (reason: string) => podwireError('ERR_PODWIRE_ENDPOINT', { where, text, reason })
+export function parseHostPort(text: string, where: string, findService?: FindService): HostPort {
+  const fail = (reason: string) => podwireError('ERR_PODWIRE_ENDPOINT', { where, text: hideKeys(text), reason })
   const match = /^(?:\[([^\]]*)\]|(.*)):([^:\]]*)$/s.exec(text)
   if (match === null) throw fail('expected an address or a name, a colon and a port')
   const host = match[1] ?? match[2] ?? ''
   const portText = match[3] ?? ''
-  const port = /^\d+$/.test(portText) ? Number(portText) : findService(portText)
+  const port = /^\d+$/.test(portText) ? Number(portText) : findService?.(portText)
   if (port === undefined || port < 1 || port > 0xffff) throw fail('the port is a number from 1 to 65535')
   const canonical = canonicalHost(host)
   if (canonical === undefined) throw fail('its host is neither an address nor a name')
@@ -72,10 +76,13 @@ function canonicalHost(host: string): string | undefined {
   return isName ? host : undefined
 }
 
-/** Also what DNS does not have but people do: "_" (services), and letters beyond ASCII. An empty last one is the root. */
+/**
+ * Also what DNS does not have but people do: "_" (services), and letters beyond ASCII. An empty last one is the root. Nothing that ends
+ * as a key does: a name is sent to servers in clear.
+ */
 function isLabel(label: string, isLast: boolean): boolean {
   if (label === '') return isLast
-  return label.length <= 63 && !/[\s:%/[\]@"'\\]/.test(label) && !(isLast && /^(\d+|0x[0-9a-f]*)$/i.test(label))
+  return label.length <= 63 && !/[\s:%/[\]@"'\\=+]/.test(label) && !(isLast && /^(\d+|0x[0-9a-f]*)$/i.test(label))
 }
 
 /** What a list of AllowedIPs asks for. */

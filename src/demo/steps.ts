@@ -174,8 +174,12 @@ export function planDemo(podwire: readonly [string, string], canary: string): De
       inSyncMs = Math.round(performance.now() - agentMs)
       await seconds(1)
     })
-    const deviceUnchanged = (await deviceState(stage(), 'b')) === before
-    promise(deviceUnchanged, 'the device of b is not as it was before its agent was killed')
+    const after = await deviceState(stage(), 'b')
+    const deviceUnchanged = after === before
+    promise(
+      deviceUnchanged,
+      `the device of b is not as it was before its agent was killed. Before:\n${before}\nAfter:\n${after}`,
+    )
     figures = { ...figures, restart: { inSyncMs, deviceUnchanged, streams } }
     const loss = promiseNoLoss(streams, "b's agent was killed and started again")
     return `${loss}; the device is ${deviceUnchanged ? 'as before' : 'changed'}`

@@ -1,12 +1,41 @@
 // What podwire needs of a machine, as found: input of `examineHost`, which says what is missing and what to do.
 
+import type { Family } from '../base/cidr.ts'
+import type { PublicKey } from '../base/key.ts'
+
 /** A thing that is there, or why it is not. */
 export type Found = { readonly ok: true } | { readonly ok: false; readonly reason: string }
+
+/** An address by which others may reach the host: of the default route's link, else of any link that is no tunnel. */
+export interface WayOut {
+  readonly family: Family
+  readonly link: string
+  readonly address: string
+}
+
+/** A WireGuard device that is there and can be asked. */
+export interface FoundDevice {
+  readonly name: string
+  readonly listenPort: number
+  /** Those with an endpoint. */
+  readonly peers: readonly FoundPeer[]
+}
+
+export interface FoundPeer {
+  readonly publicKey: PublicKey
+  readonly endpoint: string
+  /** Whether it was ever sent anything. */
+  readonly wasSent: boolean
+  /** Of its last handshake; absent: there was none. */
+  readonly lastHandshakeMs?: number
+}
 
 export interface HostFacts {
   readonly kernelRelease: string
   /** WireGuard of the kernel: in use or built in, a module that could be loaded, or none. */
   readonly kernelWireguard: 'there' | 'module' | 'none'
+  /** Whether the modules of the running kernel are listed here: a container does not have the list. */
+  readonly hasModuleList: boolean
   /** Opening /dev/net/tun. */
   readonly tun: Found
   /** Names of the capabilities that this process lacks, of those that a node needs. */
@@ -20,11 +49,11 @@ export interface HostFacts {
   readonly clock: { readonly nowMs: number; readonly notBeforeMs: number; readonly synchronised?: boolean }
   /** Of the way out: the smallest MTU of the default routes, else of nothing known. */
   readonly underlayMtuBytes: number
-  readonly port: {
-    readonly number: number
-    /** Who has it: nobody, a WireGuard device, or something else. */
-    readonly held: 'free' | 'device' | 'other'
-    /** Whether a chain of the firewall drops what comes in by default and has no rule that names the port. */
-    readonly closed: boolean
-  }
+  /** One a family at most. */
+  readonly waysOut: readonly WayOut[]
+  /** `program` has it, as far as that may be seen. */
+  readonly port: { readonly number: number; readonly isTaken: boolean; readonly program?: string }
+  /** Which of the ways out the host's own rules close to a datagram for the port, or why that could not be tried. */
+  readonly firewall: { readonly closed: readonly Family[] } | { readonly untried: string }
+  readonly devices: readonly FoundDevice[]
 }

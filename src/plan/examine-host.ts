@@ -1,51 +1,44 @@
 // What a machine lacks for podwire, and what to do about it: pure, so that each finding is a line of a table.
 //
 //   facts --examineHost--> findings: ok, note (it works, but not all of it) or problem (it does not)
+//
+// Whether others reach it is examine-reach.ts.
 
 import type { HostFacts } from '../model/host-facts.ts'
-
-export interface Finding {
-  /** A word that stays the same between versions. */
-  readonly name: string
-  readonly state: 'ok' | 'note' | 'problem'
-  /** What was found. */
-  readonly says: string
-  /** What to do, unless all is well. */
-  readonly hint?: string
-}
+import { address, firewall, peers, port } from './examine-reach.ts'
+import { type Finding, note, ok, problem } from './finding.ts'
 
 export interface Examination {
-  /** What `podwire` takes for a device here; absent: none can be made. */
+  /** What `podwire quick` takes for a device here; absent: none can be made. */
   readonly backend?: 'kernel' | 'userspace'
   readonly findings: readonly Finding[]
 }
 
 /** Outer IPv6, UDP and WireGuard headers; and the least that IPv6 allows a link. */
 const [overheadBytes, minMtuBytes] = [80, 1280]
+/** Linux has had WireGuard since then. */
+const [wireguardMajor, wireguardMinor] = [5, 6]
 
 /** Everything that was looked at, in the order in which to mend it. */
 export function examineHost(facts: HostFacts): Examination {
-  const hasKernel = facts.kernelWireguard !== 'none'
-  const backend = hasKernel ? 'kernel' : facts.tun.ok ? 'userspace' : undefined
-  return {
-    ...(backend !== undefined && { backend }),
-    findings: [
-      capabilities(facts),
-      kernel(facts),
-      tun(facts, hasKernel),
-      tools(facts),
-      nftables(facts),
-      forwarding(facts),
-      clock(facts),
-      mtu(facts),
-      port(facts),
-    ],
-  }
+  const backend = facts.kernelWireguard !== 'none' ? 'kernel' : facts.tun.ok ? 'userspace' : undefined
+  const looks = [
+    capabilities,
+    kernel,
+    tun,
+    backendChosen,
+    tools,
+    nftables,
+    forwarding,
+    clock,
+    mtu,
+    port,
+    firewall,
+    address,
+    peers,
+  ]
+  return { ...(backend !== undefined && { backend }), findings: looks.map(look => look(facts)) }
 }
-
-const ok = (name: string, says: string): Finding => ({ name, state: 'ok', says })
-const note = (name: string, says: string, hint: string): Finding => ({ name, state: 'note', says, hint })
-const problem = (name: string, says: string, hint: string): Finding => ({ name, state: 'problem', says, hint })
 
 function capabilities({ missingCapabilities: missing }: HostFacts): Finding {
   if (missing.length === 0) return ok('capabilities', 'all that a node needs')
@@ -53,24 +46,51 @@ function capabilities({ missingCapabilities: missing }: HostFacts): Finding {
   return problem('capabilities', `missing: ${missing.join(', ')}`, hint)
 }
 
-function kernel({ kernelWireguard, kernelRelease }: HostFacts): Finding {
+function kernel({ kernelWireguard, kernelRelease, hasModuleList }: HostFacts): Finding {
   switch (kernelWireguard) {
     case 'there':
       return ok('kernel', `Linux ${kernelRelease} has WireGuard`)
     case 'module':
       return ok('kernel', `Linux ${kernelRelease} has WireGuard as a module, loaded when it is needed`)
-    case 'none': {
-      const says = `Linux ${kernelRelease} has no WireGuard: podwire uses its own device`
-      return note('kernel', says, 'Nothing needs to be done; a kernel with CONFIG_WIREGUARD saves a process.')
-    }
+    case 'none':
+      return note('kernel', `Linux ${kernelRelease} has no WireGuard`, howToGetKernel(kernelRelease, hasModuleList))
   }
 }
 
-function tun({ tun: found }: HostFacts, hasKernel: boolean): Finding {
+function howToGetKernel(release: string, hasModuleList: boolean): string {
+  const [major = 0, minor = 0] = release.split('.').map(part => Number.parseInt(part, 10))
+  if (major < wireguardMajor || (major === wireguardMajor && minor < wireguardMinor)) {
+    return `It came with Linux ${wireguardMajor}.${wireguardMinor}: install a newer kernel, or \`apt-get install wireguard-dkms\`.`
+  }
+  if (hasModuleList)
+    return 'Install a kernel that has the module (apt-get install linux-image-$(dpkg --print-architecture)) and start it.'
+  return `/lib/modules/${release} is not here: in a container, run \`modprobe wireguard\` on its host; elsewhere, start the kernel that is installed.`
+}
+
+function tun({ tun: found, kernelWireguard }: HostFacts): Finding {
   if (found.ok) return ok('tun', '/dev/net/tun can be opened')
   const says = `/dev/net/tun cannot be opened: ${found.reason}`
   const hint = 'Load the module with `modprobe tun`, or pass the device into the container (--device /dev/net/tun).'
-  return hasKernel ? note('tun', `${says} (only podwire's own device needs it)`, hint) : problem('tun', says, hint)
+  if (kernelWireguard === 'none') return problem('tun', says, hint)
+  return note('tun', `${says} (only podwire's own device needs it)`, hint)
+}
+
+/** Of `podwire quick`; the agent has but one. */
+function backendChosen({ kernelWireguard, tun: { ok: hasTun } }: HostFacts): Finding {
+  const agent = 'podwire agent always has a device of podwire’s own'
+  if (kernelWireguard === 'none') {
+    const says = `podwire’s own device, in userspace: the kernel has none, so that \`--backend kernel\` fails; ${agent}`
+    if (hasTun) return ok('backend', says)
+    return problem(
+      'backend',
+      'no device can be made: the kernel has none, and podwire’s own needs a TUN',
+      'See kernel and tun above: one of the two is enough.',
+    )
+  }
+  const says = 'the kernel’s device: it is taken where there is one'
+  if (hasTun)
+    return ok('backend', `${says}; \`podwire quick up --backend userspace\` takes podwire’s own, and ${agent}`)
+  return note('backend', `${says}; \`--backend userspace\` fails without a TUN, and ${agent}`, 'See tun above.')
 }
 
 function tools({ missingTools: missing }: HostFacts): Finding {
@@ -112,14 +132,4 @@ function mtu({ underlayMtuBytes }: HostFacts): Finding {
   if (inner >= minMtuBytes) return ok('mtu', `${underlayMtuBytes} on the way out, ${inner} in a tunnel`)
   const says = `${underlayMtuBytes} on the way out leaves ${inner} in a tunnel, and IPv6 needs ${minMtuBytes}`
   return problem('mtu', says, `Raise the MTU of the link to ${minMtuBytes + overheadBytes} or more.`)
-}
-
-function port({ port: { number, held, closed } }: HostFacts): Finding {
-  if (held === 'other') {
-    return problem('port', `UDP port ${number} is used by another program`, 'Choose another with --listen-port.')
-  }
-  const says = `UDP port ${number} is ${held === 'free' ? 'free' : 'a WireGuard device’s'}`
-  if (!closed) return ok('port', says)
-  const hint = `Let it in: nft add rule inet filter input udp dport ${number} accept (a host that only calls out needs nothing).`
-  return note('port', `${says}; the firewall drops what comes in, and no rule of it names the port`, hint)
 }

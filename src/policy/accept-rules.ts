@@ -70,7 +70,7 @@ export function renderAcceptRules(
 }
 
 /** The table's family and name. Error: ERR_PODWIRE_NAME. */
-function acceptTable(device: string): string {
+export function acceptTable(device: string): string {
   if (!/^(%i|[A-Za-z0-9_.-]{1,15})$/.test(device)) {
     const reason = 'where nftables has its name, an interface has 1 to 15 letters, digits or "_.-"'
     throw podwireError('ERR_PODWIRE_NAME', { where: 'the device', text: device, reason })

@@ -10,8 +10,10 @@ import { PodwireError } from '../base/errors.ts'
 import { exec } from '../base/exec.ts'
 import type { Device, DeviceState } from '../model/device.ts'
 import { type Links, openLinks } from '../native/link.ts'
-import { type HostFacts, type LinkFacts, type LinkRoute, mainTable } from '../plan/quick/facts.ts'
+import { findRenderedHooks } from '../plan/node-hooks.ts'
+import { type HostFacts, type LinkFacts, type LinkRoute, mainTable, type ReadyConfig } from '../plan/quick/facts.ts'
 import { firewallTable, nftFamily } from '../plan/quick/tunnel.ts'
+import { acceptTable } from '../policy/accept-rules.ts'
 import { readSysctl } from '../system/sysctl.ts'
 import { socketPath } from '../wireguard/uapi-client.ts'
 
@@ -134,9 +136,21 @@ async function firewallMarksOf(name: string): Promise<HostFacts['firewallMarks']
 
 /** 0 for a table of that name that is not wg-quick's. */
 async function firewallMarkOf(name: string, family: Family): Promise<number | undefined> {
+  const text = await tableText(`${nftFamily(family)} ${firewallTable(name)}`)
+  return text === undefined ? undefined : Number(/meta mark (0x[0-9a-f]{8}) ct mark set/.exec(text)?.[1] ?? 0)
+}
+
+/** The accept rules that are there, for a file that says what they should be. Error: ERR_PODWIRE_NAME for nftables. */
+export async function observeAcceptTable(name: string, config: ReadyConfig): Promise<Pick<HostFacts, 'acceptTable'>> {
+  if (findRenderedHooks(config).acceptScript === undefined) return {}
+  const text = await tableText(acceptTable(name))
+  return text === undefined ? {} : { acceptTable: text }
+}
+
+/** A table of nftables as it lists it; undefined if there is none. */
+async function tableText(table: string): Promise<string | undefined> {
   try {
-    const { stdout } = await exec(['nft', 'list', 'table', nftFamily(family), firewallTable(name)])
-    return Number(/meta mark (0x[0-9a-f]{8}) ct mark set/.exec(stdout)?.[1] ?? 0)
+    return (await exec(['nft', 'list', 'table', ...table.split(' ')])).stdout
   } catch (error) {
     const isMissing = error instanceof PodwireError && error.code === 'ERR_PODWIRE_TOOL_MISSING'
     // Who may not look, as in a dry run without root, may not make one either.

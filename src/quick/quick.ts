@@ -21,7 +21,7 @@ import { openDevice } from '../wireguard/devices.ts'
 import { type ConfigFile, formatConfig, readConfigFile, readSecrets, stripIni, writeConfigFile } from './config-file.ts'
 import { endpointAddress, resolveEndpoints } from './endpoints.ts'
 import { type Journal, openJournal } from './journal.ts'
-import { observe } from './observe.ts'
+import { observe, observeAcceptTable } from './observe.ts'
 import { runAnyway, Transaction, type Workshop } from './run-steps.ts'
 
 export type Verb = 'up' | 'down' | 'reload' | 'save' | 'strip'
@@ -53,8 +53,8 @@ interface Job {
 const verbs: Record<Exclude<Verb, 'strip'>, (job: Job) => Promise<void>> = { up, down, reload, save }
 
 /**
- * Carries out a verb. Errors: ERR_PODWIRE_NO_CONFIG, _NAME, _NEEDS_ROOT, _QUICK_IS_UP, _QUICK_HALF_UP, _QUICK_BUSY, _NO_DEVICE,
- * _HOOK, _UNRESOLVED, _INTERRUPTED, those of the parsers, of the device and of the programs that are run.
+ * Carries out a verb. Errors: ERR_PODWIRE_NO_CONFIG, _NAME, _NEEDS_ROOT, _NAME_IN_USE, _QUICK_IS_UP, _QUICK_HALF_UP,
+ * _QUICK_BUSY, _NO_DEVICE, _HOOK, _UNRESOLVED, _INTERRUPTED, those of the parsers, of the device and of the programs that are run.
  */
 export async function quick(verb: Verb, options: QuickOptions): Promise<void> {
   const { argument, dryRun, tell, show } = options
@@ -80,6 +80,7 @@ async function up(job: Job): Promise<void> {
   const unfinished = await journal.unfinished()
   if (before.link !== undefined) {
     if (unfinished === 'up') throw podwireError('ERR_PODWIRE_QUICK_HALF_UP', { name, file: options.argument })
+    if (!before.isWireGuard) throw podwireError('ERR_PODWIRE_NAME_IN_USE', { name })
     const state = unfinished === 'down' ? ', and its `down` was killed in the middle' : ''
     throw podwireError('ERR_PODWIRE_QUICK_IS_UP', { name, file: options.argument, state })
   }
@@ -110,7 +111,7 @@ async function down(job: Job): Promise<void> {
   const unfinished = await journal.unfinished()
   const isThere = facts.link !== undefined && facts.isWireGuard
   if (!isThere && (facts.link !== undefined || (unfinished === undefined && !isLeftOver(facts)))) {
-    throw podwireError('ERR_PODWIRE_NO_DEVICE', { name, reason: 'nothing of that name is up' })
+    throw notUp(name, facts)
   }
   const { before, remove, after } = planDown(name, config, facts)
   if (options.dryRun) return showSteps(job, [...before, ...remove, ...after])
@@ -152,12 +153,11 @@ async function reload(job: Job): Promise<void> {
   const secrets = await readSecrets(file)
   const ready = await resolveEndpoints(secrets, { ...options, patient: !options.dryRun })
   const { link, device, ...facts } = await observeWays(name, ready)
-  if (link === undefined || device === undefined)
-    throw podwireError('ERR_PODWIRE_NO_DEVICE', { name, reason: 'nothing of that name is up' })
+  if (link === undefined || device === undefined) throw notUp(name, { link })
   if ((await journal.unfinished()) === 'up') {
     throw podwireError('ERR_PODWIRE_QUICK_HALF_UP', { name, file: options.argument })
   }
-  const steps = planReload(name, ready, { ...facts, link, device })
+  const steps = planReload(name, ready, { ...facts, link, device, ...(await observeAcceptTable(name, ready)) })
   if (options.dryRun) return showSteps(job, steps)
   const transaction = new Transaction(workshop)
   try {
@@ -178,14 +178,19 @@ async function save({ options, file }: Job): Promise<void> {
 async function savedText(file: ConfigFile): Promise<string> {
   const { name, config } = file
   const { link, device } = await observe(name, { openDevice })
-  if (link === undefined || device === undefined)
-    throw podwireError('ERR_PODWIRE_NO_DEVICE', { name, reason: 'nothing of that name is up' })
+  if (link === undefined || device === undefined) throw notUp(name, { link })
   // A secret that cannot be read any more is written as the device has it.
-  const ready = await readSecrets(file).catch((error): ReadyConfig => {
-    if (!(error instanceof PodwireError)) throw error
-    return { ...config, privateKey: undefined, peers: [] } as unknown as ReadyConfig
+  const ready = await readSecrets(file).catch((error): Pick<ReadyConfig, 'privateKey' | 'peers'> => {
+    if (error instanceof PodwireError) return { peers: [] }
+    throw error
   })
   return formatConfig(file, savedConfig(config, ready, device, link))
+}
+
+function notUp(name: string, { link }: { link?: unknown }): PodwireError {
+  const reason =
+    link === undefined ? 'nothing of that name is up' : 'there is a link of that name, but no device answers'
+  return podwireError('ERR_PODWIRE_NO_DEVICE', { name, reason })
 }
 
 /** Every line of a private or preshared key, whichever form it has. */

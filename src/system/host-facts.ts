@@ -1,36 +1,46 @@
 // Looks at a machine for what podwire needs; changes nothing. What it comes to is said by src/plan/examine-host.ts.
 
-import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
 import { accessSync, closeSync, existsSync, constants as fsConstants, openSync, readFileSync, statSync } from 'node:fs'
 import { release } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { reasonOf } from '../base/errors.ts'
 import { exec } from '../base/exec.ts'
-import type { Found, HostFacts } from '../model/host-facts.ts'
+import type { Found, FoundDevice, HostFacts } from '../model/host-facts.ts'
+import type { Links } from '../native/link.ts'
+import { tryPort } from './port-trial.ts'
+import { holderOf, isPortTaken } from './udp-port.ts'
+import { observeWaysOut } from './ways-out.ts'
 
 /** The bits of capabilities(7) that a node needs: devices, addresses, routes and rules. */
 const neededCapabilities = { CAP_NET_ADMIN: 12 } as const
+const modules = `/lib/modules/${release()}`
 const neededTools = { ip: 'iproute2', nft: 'nftables' } as const
 
-/** `devicePorts` are those of the WireGuard devices that are there. */
+/** Errors: ERR_PODWIRE_SYSTEM. */
 export async function observeHostFacts(options: {
   readonly port: number
-  readonly devicePorts: readonly number[]
+  readonly links: Pick<Links, 'links' | 'addresses' | 'routes'>
+  readonly isTunnel: (link: string) => boolean
+  readonly devices: readonly FoundDevice[]
   readonly underlayMtuBytes: number
 }): Promise<HostFacts> {
-  const { port, devicePorts, underlayMtuBytes } = options
+  const { port, links, isTunnel, devices, underlayMtuBytes } = options
   const missingTools = Object.entries(neededTools).flatMap(([tool, name]) =>
     isOnPath(tool) ? [] : [{ tool, package: name }],
   )
-  const ruleset = await readRuleset()
+  const waysOut = observeWaysOut(links, isTunnel)
+  const rules = await readRuleset()
+  const trial = { port, waysOut, links: links.links().map(({ name }) => name) }
+  const isTaken = await isPortTaken(port)
+  const program = isTaken ? await holderOf(port) : undefined
   return {
     kernelRelease: release(),
     kernelWireguard: observeKernel(),
+    hasModuleList: existsSync(`${modules}/modules.dep`),
     tun: attempt(() => closeSync(openSync('/dev/net/tun', 'r+'))),
     missingCapabilities: missingCapabilities(readFileSync('/proc/self/status', 'utf8')),
-    nftables: typeof ruleset === 'string' ? { ok: false, reason: ruleset } : { ok: true },
+    nftables: rules.ok ? { ok: true } : rules,
     missingTools,
     forwarding: {
       ...switchOf('ipv4', 'net/ipv4/ip_forward'),
@@ -42,11 +52,10 @@ export async function observeHostFacts(options: {
       ...(await observeSynchronisation()),
     },
     underlayMtuBytes,
-    port: {
-      number: port,
-      held: devicePorts.includes(port) ? 'device' : (await isFree(port)) ? 'free' : 'other',
-      closed: typeof ruleset !== 'string' && isClosed(ruleset, port),
-    },
+    waysOut,
+    port: { number: port, isTaken, ...(program !== undefined && { program }) },
+    firewall: rules.ok ? await tryPort({ ...trial, ruleset: rules.text }) : { untried: 'its rules cannot be read' },
+    devices,
   }
 }
 
@@ -66,7 +75,7 @@ function isOnPath(tool: string): boolean {
 
 function observeKernel(): HostFacts['kernelWireguard'] {
   if (existsSync('/sys/module/wireguard')) return 'there'
-  const lists = ['modules.dep', 'modules.builtin'].map(file => `/lib/modules/${release()}/${file}`)
+  const lists = ['modules.dep', 'modules.builtin'].map(file => `${modules}/${file}`)
   const names = lists.filter(existsSync).map(file => readFileSync(file, 'utf8'))
   return names.some(text => text.includes('/wireguard.ko')) ? 'module' : 'none'
 }
@@ -92,41 +101,12 @@ async function observeSynchronisation(): Promise<{ synchronised?: boolean }> {
   }
 }
 
-/** An item of `nft -j list ruleset`. */
-export interface RulesetItem {
-  readonly chain?: { table: string; name: string; hook?: string; policy?: string }
-  readonly rule?: { table: string; expr: unknown[] }
-}
-
-/** The rules, or why they cannot be read. */
-async function readRuleset(): Promise<readonly RulesetItem[] | string> {
+/** The text of all rules, or why it cannot be read. */
+async function readRuleset(): Promise<{ ok: true; text: string } | { ok: false; reason: string }> {
   try {
-    const { stdout } = await exec(['nft', '-j', 'list', 'ruleset'], { env: { ...process.env, LC_ALL: 'C' } })
-    return (JSON.parse(stdout) as { nftables: RulesetItem[] }).nftables
+    const { stdout } = await exec(['nft', '-s', 'list', 'ruleset'], { env: { ...process.env, LC_ALL: 'C' } })
+    return { ok: true, text: stdout }
   } catch (error) {
-    return reasonOf(error)
-  }
-}
-
-/** Whether a base chain drops what comes in by default, in a table none of whose rules names the port, as far as that can be told. */
-export function isClosed(ruleset: readonly RulesetItem[], port: number): boolean {
-  return ruleset.some(({ chain }) => {
-    if (chain?.hook !== 'input' || chain.policy !== 'drop') return false
-    const rules = ruleset.flatMap(({ rule }) => (rule?.table === chain.table ? [JSON.stringify(rule.expr)] : []))
-    // Rules of iptables' own matches are not told in words.
-    return !rules.some(text => text.includes('"xt"') || new RegExp(`\\b${port}\\b`).test(text))
-  })
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const socket = createSocket('udp4')
-  try {
-    socket.bind(port)
-    await once(socket, 'listening')
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.close()
+    return { ok: false, reason: reasonOf(error) }
   }
 }

@@ -13,7 +13,11 @@ export interface ResolveOptions {
   readonly retries: number
   /** Told before each wait. */
   readonly onRetry: (text: string) => void
+  /** Ends a wait. */
+  readonly signal?: AbortSignal
 }
+
+const usualRetries = 15
 
 const firstWaitMs = 1000
 const waitGrowth = 1.2
@@ -22,7 +26,17 @@ const longestWaitMs = 20_000
 /** There is no such name, or no resolver that could say so: asking again says the same. */
 const permanent = ['ENOTFOUND', 'EAI_NONAME', 'EAI_NODATA', 'EAI_FAIL', 'EAI_FAMILY', 'EAI_SERVICE']
 
-/** The canonical endpoint of a host and port, by the resolver's first answer. Error: ERR_PODWIRE_UNRESOLVED. */
+/** What WG_ENDPOINT_RESOLUTION_RETRIES says: a number or "infinity"; 15 if it is not set. Error: ERR_PODWIRE_VALUE. */
+export function resolutionRetries(): number {
+  const where = 'WG_ENDPOINT_RESOLUTION_RETRIES'
+  const text = process.env[where]
+  if (text === undefined) return usualRetries
+  if (text === 'infinity') return Number.POSITIVE_INFINITY
+  if (/^\d{0,9}$/.test(text)) return Number(text) // the empty text is 0
+  throw podwireError('ERR_PODWIRE_VALUE', { where, text, expected: 'a number or "infinity"' })
+}
+
+/** The canonical endpoint of a host and port, by the resolver's first answer. Errors: ERR_PODWIRE_UNRESOLVED, ERR_PODWIRE_INTERRUPTED. */
 export async function resolveEndpoint(
   { host, port }: { readonly host: string; readonly port: number },
   options: ResolveOptions,
@@ -32,7 +46,7 @@ export async function resolveEndpoint(
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 }
 
-async function lookUp(host: string, { where, retries, onRetry }: ResolveOptions): Promise<string> {
+async function lookUp(host: string, { where, retries, onRetry, signal }: ResolveOptions): Promise<string> {
   const { lookup } = await import('node:dns/promises') // only names need it
   let waitMs = firstWaitMs
   for (let left = retries; ; left--) {
@@ -45,7 +59,9 @@ async function lookUp(host: string, { where, retries, onRetry }: ResolveOptions)
         throw podwireError('ERR_PODWIRE_UNRESOLVED', { where, host, reason: code || reasonOf(error) }, error)
       }
       onRetry(`${where}: "${host}" is not resolved yet (${code}); trying again in ${(waitMs / 1000).toFixed(2)} s`)
-      await delay(waitMs)
+      await delay(waitMs, undefined, { signal }).catch(() => {
+        throw podwireError('ERR_PODWIRE_INTERRUPTED', { signal: String(signal?.reason) })
+      })
       waitMs = Math.min(waitMs * waitGrowth, longestWaitMs)
     }
   }

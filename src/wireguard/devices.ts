@@ -52,8 +52,8 @@ function kernelNames(): string[] {
   }
 }
 
-/** In the folder's own order: `readdir` of Node.js would sort. */
-async function userspaceNames(): Promise<string[]> {
+/** Names of the sockets, whether or not somebody is behind them, in the folder's own order: `readdir` of Node.js would sort. */
+export async function socketNames(): Promise<string[]> {
   const names: string[] = []
   try {
     for await (const { name } of await opendir(socketDirectory)) {
@@ -62,6 +62,11 @@ async function userspaceNames(): Promise<string[]> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw socketError(socketDirectory, error)
   }
+  return names
+}
+
+async function userspaceNames(): Promise<string[]> {
+  const names = await socketNames()
   const alive = await Promise.all(names.map(answers))
   return names.filter((_, i) => alive[i])
 }

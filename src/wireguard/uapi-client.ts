@@ -2,6 +2,7 @@
 // Each request has a connection of its own, so that a device that was restarted in between is found again.
 
 import { connect } from 'node:net'
+import { constants } from 'node:os'
 import { basename } from 'node:path'
 import { PodwireError, podwireError, reasonOf } from '../base/errors.ts'
 import type { Device } from '../model/device.ts'
@@ -21,7 +22,8 @@ export function socketPath(nameOrPath: string): string {
 
 /**
  * The device of that interface name or socket path. Nothing is opened until the first request.
- * Errors of its methods: ERR_PODWIRE_SOCKET (not there, no whole answer), ERR_PODWIRE_NEEDS_ROOT, ERR_PODWIRE_UAPI_REFUSED.
+ * Errors of its methods: ERR_PODWIRE_SOCKET (not there, no whole answer), ERR_PODWIRE_NEEDS_ROOT, ERR_PODWIRE_PORT_IN_USE,
+ * ERR_PODWIRE_UAPI_REFUSED.
  */
 export function connectUapi(nameOrPath: string): Device {
   const file = socketPath(nameOrPath)
@@ -30,7 +32,7 @@ export function connectUapi(nameOrPath: string): Device {
       return parseGetAnswer(await request(file, 'get', 'get=1\n\n'))
     },
     async set(change) {
-      await request(file, 'set', formatSetRequest(change))
+      await request(file, 'set', formatSetRequest(change), change.listenPort)
     },
   }
 }
@@ -65,8 +67,8 @@ export function socketError(file: string, error: unknown): PodwireError {
   return podwireError('ERR_PODWIRE_SOCKET', { file, reason: reasonOf(error) }, error)
 }
 
-/** Sends a request and returns the lines of the answer before its errno. */
-async function request(file: string, operation: 'get' | 'set', text: string): Promise<string[]> {
+/** Sends a request, which may be for a port, and returns the lines of the answer before its errno. */
+async function request(file: string, operation: 'get' | 'set', text: string, port?: number): Promise<string[]> {
   const answer = await exchange(file, text)
   if (answer === undefined) {
     throw podwireError('ERR_PODWIRE_SOCKET', { file, reason: 'it was closed before the answer was whole' })
@@ -75,6 +77,7 @@ async function request(file: string, operation: 'get' | 'set', text: string): Pr
   const status = /^errno=(-?\d{1,5})$/.exec(lines.pop() ?? '')
   if (status === null) throw podwireError('ERR_PODWIRE_SOCKET', { file, reason: 'the answer does not end with errno' })
   const errno = Math.abs(Number(status[1])) // devices disagree on the sign
+  if (errno === constants.errno.EADDRINUSE && port) throw podwireError('ERR_PODWIRE_PORT_IN_USE', { port })
   if (errno !== 0) throw podwireError('ERR_PODWIRE_UAPI_REFUSED', { errno, operation })
   return lines
 }

@@ -12,7 +12,7 @@ import { until } from './until.ts'
 
 const megabyte = 1 << 20
 /** Long messages, that a device cuts and the kernel cuts once more. */
-const bursts: Flow = { rate: 20_000, seconds: 1, size: 1392, segments: 40 }
+const bursts: Flow = { rate: 20_000, datagrams: 20_000, size: 1392, segments: 40 }
 
 async function assertGoesOn(traffic: Traffic, ends: readonly [End, End]): Promise<void> {
   const [a, b] = ends
@@ -25,6 +25,25 @@ async function warningsOf(lab: Lab, startMs: number): Promise<string[]> {
   const seconds = Math.ceil((performance.now() - startMs) / 1000)
   assert.ok(lines.length <= seconds + 1, `${lines.length} warnings in ${seconds} s:\n${lines.join('\n')}`)
   return lines
+}
+
+interface Trouble {
+  readonly lab: Lab
+  readonly ends: [End, End]
+  readonly traffic: Traffic
+  readonly startMs: number
+}
+
+/** A tunnel that works, of which a's device writes down what it says. */
+async function withLoggedSender(word: string, run: (trouble: Trouble) => Promise<void>): Promise<void> {
+  await withTwoHosts(word, async lab => {
+    const ends = makeEnds()
+    const traffic = await startTraffic(lab, ends)
+    await withTunnel(lab, ends, [logged(podwire), podwire], async () => {
+      await pingInner(lab, ...ends, 1)
+      await run({ lab, ends, traffic, startMs: performance.now() })
+    })
+  })
 }
 
 test('kernel: the link down and up under traffic: what comes meanwhile is lost in silence, then all passes', async () => {
@@ -105,73 +124,55 @@ for (const { title, word, program, setup } of [
 }
 
 test('kernel: EPERM of a firewall, dropped and rejected: counted, said once a second, and over when the rule is', async () => {
-  await withTwoHosts('error-eperm', async lab => {
-    const ends = makeEnds()
+  await withLoggedSender('error-eperm', async ({ lab, ends, traffic, startMs }) => {
     const [a, b] = ends
-    const traffic = await startTraffic(lab, ends)
-    await withTunnel(lab, ends, [logged(podwire), podwire], async () => {
-      await pingInner(lab, a, b, 1)
-      const startMs = performance.now()
-      for (const verdict of ['drop', 'reject']) {
-        const before = (await statusOf(lab, 'a')).drops.send ?? 0
-        await addOutputRule(lab, 'a', `udp dport 51822 ${verdict}`)
-        const { sent, received } = await traffic.flow(a, innerOf(b).v4, { ...bursts, seconds: 0.5 })
-        assert.deepEqual([sent > 1000, received], [true, 0])
-        const status = await statusOf(lab, 'a')
-        assert.ok((status.drops.send ?? 0) - before >= sent, `${verdict}: ${status.drops.send}`)
-        assert.deepEqual(notOn(status), {})
-        await lab.exec('a', ['nft', 'delete', 'table', 'inet', 'lab'])
-        await assertGoesOn(traffic, ends)
-      }
-      const warnings = await warningsOf(lab, startMs)
-      assert.ok(warnings.length >= 2)
-      for (const line of warnings) assert.match(line, /sending to 192\.0\.2\.2:51822: Operation not permitted/)
-    })
+    for (const verdict of ['drop', 'reject']) {
+      const before = (await statusOf(lab, 'a')).drops.send ?? 0
+      await addOutputRule(lab, 'a', `udp dport 51822 ${verdict}`)
+      const { sent, received } = await traffic.flow(a, innerOf(b).v4, { ...bursts, datagrams: 10_000 })
+      assert.deepEqual([sent > 1000, received], [true, 0])
+      const status = await statusOf(lab, 'a')
+      assert.ok((status.drops.send ?? 0) - before >= sent, `${verdict}: ${status.drops.send}`)
+      assert.deepEqual(notOn(status), {})
+      await lab.exec('a', ['nft', 'delete', 'table', 'inet', 'lab'])
+      await assertGoesOn(traffic, ends)
+    }
+    const warnings = await warningsOf(lab, startMs)
+    assert.ok(warnings.length >= 2)
+    for (const line of warnings) assert.match(line, /sending to 192\.0\.2\.2:51822: Operation not permitted/)
   })
 })
 
 test('kernel: EMSGSIZE: what is longer than a datagram is counted and said, and all else passes', async () => {
-  await withTwoHosts('error-long', async lab => {
-    const ends = makeEnds()
-    const [a, b] = ends
-    const traffic = await startTraffic(lab, ends)
-    await withTunnel(lab, ends, [logged(podwire), podwire], async () => {
-      await pingInner(lab, a, b, 1)
-      const startMs = performance.now()
-      await lab.exec('a', ['ip', 'link', 'set', 'wg0', 'mtu', '65535'])
-      const ping = ['ping', '-q', '-c', '20', '-i', '0.01', '-W', '0.1', '-s', '65500', innerOf(b).v4] as const
-      await assert.rejects(lab.exec('a', ping), /100% packet loss/)
-      await lab.exec('a', ['ip', 'link', 'set', 'wg0', 'mtu', '1420'])
-      await assertGoesOn(traffic, ends)
-      const status = await statusOf(lab, 'a')
-      assert.ok((status.drops.send ?? 0) >= 20, `${status.drops.send}`)
-      assert.deepEqual(notOn(status), {})
-      const warnings = await warningsOf(lab, startMs)
-      assert.match(warnings[0] ?? '', /sending to 192\.0\.2\.2:51822: Message too long/)
-    })
+  await withLoggedSender('error-long', async ({ lab, ends, traffic, startMs }) => {
+    const [, b] = ends
+    await lab.exec('a', ['ip', 'link', 'set', 'wg0', 'mtu', '65535'])
+    const ping = ['ping', '-q', '-c', '20', '-i', '0.01', '-W', '0.1', '-s', '65500', innerOf(b).v4] as const
+    await assert.rejects(lab.exec('a', ping), /100% packet loss/)
+    await lab.exec('a', ['ip', 'link', 'set', 'wg0', 'mtu', '1420'])
+    await assertGoesOn(traffic, ends)
+    const status = await statusOf(lab, 'a')
+    assert.ok((status.drops.send ?? 0) >= 20, `${status.drops.send}`)
+    assert.deepEqual(notOn(status), {})
+    const warnings = await warningsOf(lab, startMs)
+    assert.match(warnings[0] ?? '', /sending to 192\.0\.2\.2:51822: Message too long/)
   })
 })
 
 test('kernel: a full send buffer: wg and the status are answered, it is counted and said, and over when there is room', async () => {
-  await withTwoHosts('error-full', async lab => {
-    const ends = makeEnds()
+  await withLoggedSender('error-full', async ({ lab, ends, traffic, startMs }) => {
     const [a, b] = ends
-    const traffic = await startTraffic(lab, ends)
-    await withTunnel(lab, ends, [logged(podwire), podwire], async () => {
-      await pingInner(lab, a, b, 1)
-      const startMs = performance.now()
-      // The queue holds more than the socket may send: it is the buffer that is full.
-      const queue = ['tbf', 'rate', '1mbit', 'burst', '64kb', 'limit', '1g']
-      await lab.exec('a', ['tc', 'qdisc', 'add', 'dev', 'net', 'root', ...queue])
-      const flow = traffic.flow(a, innerOf(b).v4, { rate: 100_000, seconds: 2, size: 1392, segments: 40 })
-      await until('the buffer is full', async () => ((await statusOf(lab, 'a')).drops.send ?? 0) > 0)
-      await lab.exec('a', ['timeout', '5', 'wg', 'show', 'wg0'])
-      await lab.exec('a', ['tc', 'qdisc', 'delete', 'dev', 'net', 'root'])
-      await flow
-      await assertGoesOn(traffic, ends)
-      const warnings = await warningsOf(lab, startMs)
-      assert.match(warnings[0] ?? '', /sending to 192\.0\.2\.2:51822: Resource temporarily unavailable/)
-      assert.deepEqual(notOn(await statusOf(lab, 'a')), {})
-    })
+    // The queue holds more than the socket may send: it is the buffer that is full.
+    const queue = ['tbf', 'rate', '1mbit', 'burst', '64kb', 'limit', '1g']
+    await lab.exec('a', ['tc', 'qdisc', 'add', 'dev', 'net', 'root', ...queue])
+    const flow = traffic.flow(a, innerOf(b).v4, { rate: 100_000, datagrams: 200_000, size: 1392, segments: 40 })
+    await until('the buffer is full', async () => ((await statusOf(lab, 'a')).drops.send ?? 0) > 0)
+    await lab.exec('a', ['timeout', '5', 'wg', 'show', 'wg0'])
+    await lab.exec('a', ['tc', 'qdisc', 'delete', 'dev', 'net', 'root'])
+    await flow
+    await assertGoesOn(traffic, ends)
+    const warnings = await warningsOf(lab, startMs)
+    assert.match(warnings[0] ?? '', /sending to 192\.0\.2\.2:51822: Resource temporarily unavailable/)
+    assert.deepEqual(notOn(await statusOf(lab, 'a')), {})
   })
 })

@@ -104,26 +104,34 @@ test(
   },
 )
 
-/** The sender, on a, begins the session with one packet that the receiver has nothing to say to. */
+/**
+ * The sender, on a, sends one packet that the receiver has nothing to say to. The session is podwire's, by a keepalive:
+ * wireguard-go arms its retry when its initiation is on its way, and an answer that is faster than that is retried for nothing.
+ */
 async function oneWayData(word: string, sender: DeviceProgram, receiver: DeviceProgram): Promise<void> {
   await withTwoHosts(`passive-${word}`, async lab => {
     const ends = makeEnds()
-    await startTunnel(lab, ends, [
-      { program: sender, peerLines: [`Endpoint = ${endpointOf(ends[1])}`] },
-      { program: receiver },
-    ])
+    await startTunnel(lab, ends, [{ program: sender }, { program: receiver }])
+    const [opener, other] = sender === podwire ? ends : [ends[1], ends[0]]
+    const keepalive = (seconds: string, ...more: string[]) =>
+      wg(lab, opener.host, 'set', 'wg0', 'peer', other.publicKey, 'persistent-keepalive', seconds, ...more)
+    const both = async () => [await onlyPeer(lab, 'a'), await onlyPeer(lab, 'b')] as const
+    await keepalive('1', 'endpoint', endpointOf(other))
+    await until('a session', async () => (await both()).every(peer => peer.handshake > 0))
+    await keepalive('off')
     const listener = lab.spawn('b', [process.execPath, '-e', listenScript], { stdio: ['ignore', 'pipe', 'inherit'] })
     assert.ok(listener.stdout)
     await once(listener.stdout, 'data')
-    const startMs = Date.now()
+    const opened = await onlyPeer(lab, 'b')
+    const startMs = performance.now()
     await lab.exec('a', [process.execPath, '-e', sendScript, '10.7.0.2'])
-    await until('the data', async () => (await onlyPeer(lab, 'b')).handshake > 0)
-    const before = [await onlyPeer(lab, 'a'), await onlyPeer(lab, 'b')] as const
+    await until('the data', async () => (await onlyPeer(lab, 'b')).rx > opened.rx)
+    const before = await both()
     await until('an empty packet', async () => (await onlyPeer(lab, 'b')).tx > before[1].tx, 20)
-    const tookMs = Date.now() - startMs
+    const tookMs = performance.now() - startMs
     assert.ok(tookMs >= 10_000, `after ${tookMs} ms`)
     await until('it arrived', async () => (await onlyPeer(lab, 'a')).rx > before[0].rx)
-    const after = [await onlyPeer(lab, 'a'), await onlyPeer(lab, 'b')] as const
+    const after = await both()
     assert.equal(after[1].tx - before[1].tx, keepaliveBytes)
     assert.equal(after[0].tx, before[0].tx, 'an empty packet has no answer')
     // Nor did it come late: after 15 s without an answer the sender asks for a new session.
@@ -145,7 +153,8 @@ test('interop: a persistent keepalive starts the session by itself, and keeps co
       await until('a session', async () => (await onlyPeer(lab, otherHost(ends[1]))).handshake > 0)
       const { rx, handshake } = await onlyPeer(lab, 'a')
       await until('three more', async () => (await onlyPeer(lab, 'a')).rx >= rx + 3 * keepaliveBytes)
-      assert.equal((await onlyPeer(lab, 'a')).handshake, handshake)
+      // wireguard-go may retry a handshake that was answered (see above).
+      if (program === podwire) assert.equal((await onlyPeer(lab, 'a')).handshake, handshake)
     })
   }
 })

@@ -31,11 +31,10 @@ async function assertAllPasses(traffic: Traffic, ends: readonly [End, End]): Pro
     { version: 'v6', rate: 20_000, size: 133, segments: 64 },
   ] as const) {
     const send = async ([from, to]: (typeof ways)[number]) => {
-      const flow = { rate, size, segments, seconds: 0.2 }
+      const flow = { rate, size, segments, datagrams: rate / 5 }
       const { sent, ...counts } = await traffic.flow(from, innerOf(to)[version], flow)
       const all = { received: sent, distinct: sent, reordered: 0, bytes: sent * size }
       assert.deepEqual(counts, all, `${from.host}, ${segments} datagrams of ${size} bytes at once`)
-      assert.ok(sent > 100, `${sent} were sent`)
     }
     await Promise.all(ways.map(send))
   }

@@ -22,7 +22,7 @@ export type Tool = 'wg-quick' | 'podwire'
 
 export interface QuickHost {
   readonly lab: Lab
-  readonly host: 'a' | 'b'
+  readonly host: string
   /** A folder of this host alone. */
   readonly folder: string
   /** Writes a file there and returns its path. */
@@ -37,7 +37,7 @@ export interface QuickHost {
 }
 
 /** How the programs are run in place of a process for each: see resident.ts. */
-type StartRunner = (lab: Lab, host: 'a' | 'b') => Promise<Runner>
+type StartRunner = (lab: Lab, host: string) => Promise<Runner>
 
 /** Runs a test on both hosts of a lab; each has a default route, a way of a smaller MTU, and folders of its own. */
 export async function withQuickHosts(
@@ -45,20 +45,39 @@ export async function withQuickHosts(
   test: (a: QuickHost, b: QuickHost) => Promise<void>,
   startRunner?: StartRunner,
 ): Promise<void> {
+  await withTwoHosts(`quick-${word}`, async lab => {
+    for (const [host, other] of [
+      ['a', 2],
+      ['b', 1],
+    ] as const) {
+      for (const route of [`default via 192.0.2.${other}`, `203.0.113.0/24 via 192.0.2.${other} mtu 1300`]) {
+        await lab.exec(host, ['ip', 'route', 'add', ...route.split(' ')])
+      }
+      await lab.exec(host, ['ip', '-6', 'route', 'add', 'default', 'via', `2001:db8::${other}`])
+    }
+    await onHosts(lab, ['a', 'b'], ({ a, b }) => test(a, b), startRunner)
+  })
+}
+
+/** Runs a test on hosts of a lab, with a folder for each. */
+export async function onHosts<H extends string>(
+  lab: Lab,
+  hosts: readonly H[],
+  test: (hosts: Record<H, QuickHost>) => Promise<void>,
+  startRunner?: StartRunner,
+): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'podwire-quick-test-'))
   try {
-    await withTwoHosts(`quick-${word}`, async lab => {
-      const runners = { a: await startRunner?.(lab, 'a'), b: await startRunner?.(lab, 'b') }
-      const make = (host: 'a' | 'b') => makeHost(lab, host, folder, runners[host])
-      await test(await make('a'), await make('b'))
-      for (const runner of Object.values(runners)) await runner?.end()
-    })
+    const runners = await Promise.all(hosts.map(host => startRunner?.(lab, host)))
+    const made = hosts.map((host, i) => [host, makeHost(lab, host, folder, runners[i])])
+    await test(Object.fromEntries(made) as Record<H, QuickHost>)
+    for (const runner of runners) await runner?.end()
   } finally {
     rmSync(folder, { recursive: true })
   }
 }
 
-async function makeHost(lab: Lab, host: 'a' | 'b', parent: string, runner?: Runner): Promise<QuickHost> {
+function makeHost(lab: Lab, host: string, parent: string, runner?: Runner): QuickHost {
   const folder = join(parent, host)
   mkdirSync(folder, { mode: 0o700 })
   const device = join(folder, 'podwire-device')
@@ -74,11 +93,6 @@ async function makeHost(lab: Lab, host: 'a' | 'b', parent: string, runner?: Runn
     `#!/bin/sh\n[ "$1" != -l ] || exit 0\necho "$@" >> ${calls}\n[ "$1" != -a ] || cat >> ${calls}\n`,
     0o755,
   )
-  const other = host === 'a' ? 2 : 1
-  for (const route of [`default via 192.0.2.${other}`, `203.0.113.0/24 via 192.0.2.${other} mtu 1300`]) {
-    await lab.exec(host, ['ip', 'route', 'add', ...route.split(' ')])
-  }
-  await lab.exec(host, ['ip', '-6', 'route', 'add', 'default', 'via', `2001:db8::${other}`])
 
   const run = (command: Command): Promise<Outcome> => {
     const [program, ...args] = lab.command(host, ['env', '-C', folder, ...command])

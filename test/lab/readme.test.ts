@@ -1,20 +1,29 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { assertNothingLeft, machineLinks } from './leftovers.ts'
+import { withTwoHosts } from './tunnel.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 const main = join(root, 'build/src/cli/main.js')
 const links = machineLinks()
 
 /** What the README shows to be typed. */
-const blocks = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/^```\n([\s\S]*?)^```$/gm)].map(
-  ([, text = '']) => text,
-)
+const text = readFileSync(join(root, 'README.md'), 'utf8')
+const blocks = [...text.matchAll(/^```\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block)
 const commands = blocks.flatMap(block => block.split('\n')).map(line => line.replace(/ +#.*/, ''))
 const starting = (words: string) => commands.filter(command => command.startsWith(words))
 
@@ -34,7 +43,7 @@ test('README: the network, the plan, the device and the lab that it shows work a
   }
   const inHost = `"${process.execPath}" "${main}" lab exec "${file}" a --`
   const [up = '', exec = '', down = ''] = starting('podwire lab ')
-  const [network = ''] = blocks.filter(block => block.includes('network.json'))
+  const [network = ''] = blocks.filter(block => block.includes('/srv/podwire/network.json'))
   const [plan = ''] = starting('podwire plan ')
   try {
     assert.match(run(up), /is up/)
@@ -51,6 +60,39 @@ test('README: the network, the plan, the device and the lab that it shows work a
     rmSync(folder, { recursive: true })
   }
   assertNothingLeft(name, links)
+})
+
+test('README: the way from wg-quick and back, and the configurations that it shows, work as they stand', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'podwire-readme-test-'))
+  const example = (name: string) => join(root, 'examples', name)
+  copyFileSync(example('interface/two-peers-a.conf'), join(folder, 'wg0.conf'))
+  for (const name of ['network.json', 'network.new.json']) {
+    copyFileSync(example('network/star.json'), join(folder, name))
+  }
+  chmodSync(join(folder, 'wg0.conf'), 0o600)
+  symlinkSync(main, join(folder, 'podwire-device'))
+  try {
+    await withTwoHosts('readme', async lab => {
+      /** In a place where that folder is /etc/wireguard. */
+      const run = async (commands: readonly string[]) => {
+        const script = [
+          'mount --bind . /etc/wireguard',
+          `export PATH="$PWD:$PATH" WG_QUICK_USERSPACE_IMPLEMENTATION=podwire-device`,
+          `podwire() { "${process.execPath}" "${main}" "$@"; }`,
+          ...commands,
+        ].join('\n')
+        return (await lab.exec('a', ['env', '-C', folder, 'unshare', '-m', 'sh', '-ec', script])).stdout
+      }
+      const [there = ''] = blocks.filter(block => block.startsWith('wg-quick down wg0'))
+      const back = ['podwire quick down wg0', 'wg-quick up wg0']
+      for (const command of back) assert.ok(text.includes(`\`${command}\``), command)
+      assert.match(await run(['wg-quick up wg0', there, ...back, 'wg-quick down wg0']), /^interface: wg0\n/m)
+      const printed = await run(starting('podwire config '))
+      for (const said of ['wg0.json: ', 'PrivateKey', 'ListenPort', 'sessions']) assert.ok(printed.includes(said), said)
+    })
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
 
 test('README: every other command exists, with the options shown', () => {

@@ -21,9 +21,9 @@ export const innerOf = ({ number }: End): { v4: string; v6: string } => ({
 
 /** Datagrams of one flow. */
 export interface Flow {
-  /** How many in a second, for how long, and of which length each. */
+  /** How many in a second, in all, and of which length each. */
   readonly rate: number
-  readonly seconds: number
+  readonly datagrams: number
   readonly size: number
   /** How many the sender hands to the kernel at once, as one message to be cut. */
   readonly segments: number
@@ -75,8 +75,8 @@ export async function startTraffic(lab: Lab, ends: readonly End[]): Promise<Traf
       const { stdout } = await lab.exec(from.host, [program, 'send', '--to', target, ...options])
       const { flow: id, sent }: { flow: number; sent: number } = JSON.parse(stdout)
       const counts = () => flows.get(id) ?? { received: 0, distinct: 0, reordered: 0, bytes: 0 }
-      // What is lost does not come later: then it is what was told.
-      await until('all of it', () => counts().distinct >= sent, 0.5).catch(() => {})
+      // What is lost does not come later: then it is what was told, by a receiver that may have to wait for the processor.
+      await until('all of it', () => counts().distinct >= sent, 3).catch(() => {})
       return { sent, ...counts() }
     },
   }

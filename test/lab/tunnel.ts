@@ -62,7 +62,7 @@ export function makeEnds(): [End, End] {
 /** Runs a test in the two hosts, and asserts that nothing is left of them. */
 export async function withTwoHosts(word: string, run: (lab: Lab) => Promise<void>): Promise<void> {
   const links = machineLinks()
-  const name = `device-${word}-${process.pid}`
+  const name = `${word}-${process.pid}`
   const lab = await startLab({
     name,
     networks: { net: {} },
@@ -130,12 +130,16 @@ export function endpointOf(end: End, family: 4 | 6 = 4): string {
     : `[2001:db8::${end.number}]:${51820 + end.number}`
 }
 
-/** Gives wg0 its addresses and switches it on. */
+/** Gives wg0 its addresses, switches it on, and waits until the device has heard of that: what came before would be lost. */
 export async function bringUp(lab: Lab, { host, number }: End): Promise<void> {
   await lab.exec(host, ['ip', 'address', 'add', `10.7.0.${number}/24`, 'dev', 'wg0'])
   // The kernel ends the detection of duplicates from a work queue, which a busy machine is slow to serve.
   await lab.exec(host, ['ip', 'address', 'add', `fd07::${number}/64`, 'dev', 'wg0', 'nodad'])
   await lab.exec(host, ['ip', 'link', 'set', 'wg0', 'up'])
+  await until(`wg0 of ${host} listens`, async () => {
+    const port = (await wg(lab, host, 'show', 'wg0', 'listen-port')).trim()
+    return port !== '0' && (await lab.exec(host, ['ss', '-Hlun', 'sport', '=', `:${port}`])).stdout !== ''
+  })
 }
 
 /** A device on each host, configured and up. `peerLines` are added to the section of the peer. */

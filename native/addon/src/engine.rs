@@ -267,8 +267,8 @@ impl NativeEngine {
     }
 
     #[napi]
-    pub fn ask_again(&self, peer: u32) -> Result<()> {
-        self.with(|engine| engine.ask_again(peer))
+    pub fn ask_again(&mut self, peer: u32) -> Result<()> {
+        self.with_mut(|engine| engine.ask_again(peer))
     }
 
     #[napi]

@@ -342,15 +342,9 @@ impl Engine {
         Ok(())
     }
 
-    /// Lets a handshake be asked for again; if packets wait, asks at once.
-    pub fn ask_again(&self, id: PeerId) -> Result<()> {
-        let table = self.plane.table_mut();
-        let peer = table.peer(id)?;
-        peer.answer();
-        if peer.stage.is_occupied() {
-            peer.ask(&self.plane.events);
-        }
-        Ok(())
+    /// Lets a handshake be asked for again; what waits is sent, or asks at once.
+    pub fn ask_again(&mut self, id: PeerId) -> Result<()> {
+        self.plane.ask_again(id, &mut self.wire, now_ms())
     }
 
     /// Puts the peer's timers to rest; false if data passed since `seen_ms`.

@@ -211,6 +211,14 @@ impl Plane {
         replies.clear();
     }
 
+    /// Lets a handshake with the peer be asked for again. Packets that wait under a session are only on their way (another
+    /// thread may be sending them now): they ask for nothing.
+    pub fn ask_again(&self, id: PeerId, wire: &mut Wire, now_ms: u64) -> Result<()> {
+        self.table().peer(id)?.answer();
+        self.flush(id, wire, now_ms);
+        Ok(())
+    }
+
     /// Sends what waits for a session of the peer, if it has one; otherwise asks for a handshake. A packet that is staged
     /// while this runs is sent by it, after the others.
     pub fn flush(&self, id: PeerId, wire: &mut Wire, now_ms: u64) {

@@ -72,10 +72,14 @@ impl Netlink {
             let mut message = RouteMessage::default();
             message.header.address_family = family;
             message.header.table = RouteHeader::RT_TABLE_MAIN;
-            let answer = self.dump(
+            let answer = match self.dump(
                 "listing the routes",
                 &RouteNetlinkMessage::GetRoute(message),
-            )?;
+            ) {
+                // The kernel makes the main table with the first route.
+                Err(error) if error.errno == libc::ENOENT => Vec::new(),
+                answer => answer?,
+            };
             routes.extend(
                 answer
                     .into_iter()

@@ -7,7 +7,7 @@ use blake2::digest::{Digest, KeyInit, Mac};
 use blake2::{Blake2s256, Blake2sMac};
 
 use crate::arguments::{Arguments, Failure};
-use crate::pace::paced;
+use crate::pace::{Span, paced};
 use crate::sys;
 
 const INITIATION_BYTES: usize = 148;
@@ -26,7 +26,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut datagrams = vec![Vec::new(); sys::BATCH];
     // So many at the front are not sent yet.
     let mut fresh = 0;
-    let sent = paced(arguments.get("rate")?, arguments.get("seconds")?, |due| {
+    let span = Span::Seconds(arguments.get("seconds")?);
+    let sent = paced(arguments.get("rate")?, &span, |due| {
         datagrams[fresh.min(due)..due]
             .iter_mut()
             .for_each(&mut refresh);

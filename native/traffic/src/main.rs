@@ -18,7 +18,7 @@ messages that a WireGuard device must refuse. For loopback and lab namespaces on
 
 Usage:
   podwire-traffic receive --port PORT
-  podwire-traffic send    --to IP:PORT --rate PPS --seconds S --size BYTES [--segments N]
+  podwire-traffic send    --to IP:PORT --rate PPS --seconds S|--datagrams N --size BYTES [--segments N]
   podwire-traffic flood   --to IP:PORT --rate PPS --seconds S --kind KIND [...]
 
 receive  counts what `send` sends, until it is killed; prints a line of JSON for each flow
@@ -31,6 +31,7 @@ Options:
   --to IP:PORT      where to; IPv6 as [IP]:PORT
   --rate PPS        datagrams a second
   --seconds S       for how long; fractions are allowed
+  --datagrams N     until so many went, however long it takes
   --segments N      N datagrams at once as one message, which the kernel cuts (UDP_SEGMENT)
   --kind KIND       initiations --public-key BASE64  to that device: mac1 is right, the rest random
                     replayed --message HEX           one recorded message, again and again

@@ -30,31 +30,41 @@ const TICK: Duration = Duration::from_micros(250);
 /// rates.
 const LARGEST_DEBT: Duration = Duration::from_millis(1);
 
-/// Calls `transmit` with how many are due, at most `sys::BATCH`, for `seconds`; it says how many were sent.
+/// How long to send.
+pub enum Span {
+    /// So many seconds: fewer go where there is no time for more.
+    Seconds(f64),
+    /// Until so many went.
+    Messages(u64),
+}
+
+/// Calls `transmit` with how many are due, at most `sys::BATCH`, for the span; it says how many were sent.
 pub fn paced(
     rate: u32,
-    seconds: f64,
+    span: &Span,
     mut transmit: impl FnMut(usize) -> io::Result<usize>,
 ) -> io::Result<Sent> {
     sys::sleep_precisely();
     let (start, rate) = (Instant::now(), u64::from(rate.max(1)));
     let each = |datagrams: u64| Duration::from_nanos(datagrams * 1_000_000_000 / rate);
-    let end = start + Duration::from_secs_f64(seconds);
     // The time up to which all that was due is sent.
     let (mut paid, mut datagrams) = (start, 0);
     loop {
         let now = Instant::now();
-        if now >= end {
-            return Ok(Sent {
-                datagrams,
-                elapsed: now - start,
-            });
+        let elapsed = now - start;
+        let left = match *span {
+            Span::Seconds(seconds) if elapsed.as_secs_f64() >= seconds => 0,
+            Span::Seconds(_) => u64::MAX,
+            Span::Messages(all) => all.saturating_sub(datagrams),
+        };
+        if left == 0 {
+            return Ok(Sent { datagrams, elapsed });
         }
         let largest_debt = LARGEST_DEBT.max(each(2));
         paid = paid.max(now.checked_sub(largest_debt).unwrap_or(start));
         // Bounded, so that the product is far from overflow.
         let debt = now.saturating_duration_since(paid).as_nanos() as u64;
-        let due = (debt * rate / 1_000_000_000) as usize;
+        let due = (debt * rate / 1_000_000_000).min(left) as usize;
         if due == 0 {
             std::thread::sleep((paid + each(1).max(TICK)).saturating_duration_since(now));
             continue;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::arguments::{Arguments, Failure};
-use crate::pace::paced;
+use crate::pace::{Span, paced};
 use crate::sys;
 
 /// Flow and number.
@@ -35,7 +35,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let flow = std::process::id();
     let mut number = 0_u64;
     let rate = arguments.get::<u32>("rate")? / segments as u32;
-    let sent = paced(rate, arguments.get("seconds")?, |due| {
+    let span = match arguments.get_or("datagrams", 0_u64)? {
+        0 => Span::Seconds(arguments.get("seconds")?),
+        datagrams => Span::Messages(datagrams.div_ceil(segments as u64)),
+    };
+    let sent = paced(rate, &span, |due| {
         let mut next = number;
         for message in messages.iter_mut().take(due) {
             let size = sizes[next as usize % sizes.len()];

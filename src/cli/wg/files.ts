@@ -1,4 +1,4 @@
-// What `wg` reads of the machine: key files, texts, the names of services, and how often names are looked up again.
+// What `wg` reads of the machine: key files, texts, and the names of services.
 
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 import { podwireError } from '../../base/errors.ts'
@@ -66,14 +66,4 @@ function readServices(): string {
   } catch {
     return ''
   }
-}
-
-/** WG_ENDPOINT_RESOLUTION_RETRIES: a number or "infinity"; 15 if unset. Error: ERR_PODWIRE_VALUE. */
-export function resolutionRetries(): number {
-  const text = process.env.WG_ENDPOINT_RESOLUTION_RETRIES
-  if (text === undefined) return 15
-  if (text === 'infinity') return Number.POSITIVE_INFINITY
-  if (/^\d{0,9}$/.test(text)) return Number(text) // the empty text is 0
-  const where = 'WG_ENDPOINT_RESOLUTION_RETRIES'
-  throw podwireError('ERR_PODWIRE_VALUE', { where, text, expected: 'a number or "infinity"' })
 }

@@ -27,6 +27,8 @@ export interface HostFacts {
   readonly suppressRules: readonly { readonly family: Family; readonly priority: number }[]
   /** The mark in the nftables table of this link, where there is that table. */
   readonly firewallMarks: { readonly [F in Family]?: number }
+  /** The accept rules of a rendered node, as nft lists their table; absent: not asked for, or there are none. */
+  readonly acceptTable?: string
   /** MTUs of the ways to those endpoints that can be reached, in no order. */
   readonly pathMtus: readonly number[]
   /** MTU of the way by the IPv4 default route. */

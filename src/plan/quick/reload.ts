@@ -3,14 +3,16 @@
 
 import { type Family, formatCidr, maskCidr, parseCidr } from '../../base/cidr.ts'
 import type { DeviceState } from '../../model/device.ts'
+import { renderAcceptRules } from '../../policy/accept-rules.ts'
+import { findRenderedHooks } from '../node-hooks.ts'
 import { configuredDevice, deviceDifference } from './device-difference.ts'
 import { ownMarks } from './down.ts'
 import type { HostFacts, LinkFacts, LinkRoute, ReadyConfig } from './facts.ts'
 import { addressAction, defaultRouteSteps, dnsStep, nft, removeDns, removeRuleActions, routeAction } from './routing.ts'
-import { type Action, run, type Step } from './step.ts'
+import { type Action, hookSteps, run, type Step } from './step.ts'
 import { planTunnel, removeFirewallScript, type Tunnel } from './tunnel.ts'
 
-/** Needs `facts.link` and `facts.device`. Routes and hooks that a hook made are left alone; hooks are not run. */
+/** Routes and rules that a hook made are left alone. No hook is run but those that podwire rendered. */
 export function planReload(
   name: string,
   config: ReadyConfig,
@@ -24,6 +26,7 @@ export function planReload(
   const { add, remove } = deviceDifference(device, wanted)
   const stale = staleRoutes(link, device, tunnel)
   return [
+    ...acceptSteps(name, config, facts),
     ...mtuStep(name, tunnel.mtuBytes, link.mtuBytes),
     ...missing(config.addresses, link.addresses).map(
       (address): Step => ({
@@ -44,7 +47,16 @@ export function planReload(
     ...removeAddresses(name, config.addresses, link.addresses, tunnel).map(action => ({ action })),
     ...(remove === undefined ? [] : [deviceStep(remove)]),
     ...dnsSteps(name, config, facts),
+    ...hookSteps(name, findRenderedHooks(config).forwards),
   ]
+}
+
+/** First of all: whom the new rules keep out, no new peer is; and if nftables refuses them, nothing else has changed. */
+function acceptSteps(name: string, config: ReadyConfig, { acceptTable = '' }: HostFacts): Step[] {
+  const { acceptScript } = findRenderedHooks(config)
+  if (acceptScript === undefined) return []
+  const undo = nft(`${renderAcceptRules(undefined, name)}${acceptTable}`)
+  return [{ action: nft(`${acceptScript.replaceAll('%i', name)}\n`), undo }]
 }
 
 function mtuStep(name: string, wanted: number, before: number): Step[] {

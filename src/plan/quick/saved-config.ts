@@ -6,10 +6,10 @@ import type { InterfaceConfig, PeerConfig, SecretSource } from '../../config/int
 import type { DeviceState } from '../../model/device.ts'
 import type { LinkFacts, ReadyConfig } from './facts.ts'
 
-/** `ready` is `config` with its secrets read: what the device still has of it is not written out. */
+/** `ready` has the secrets of `config`, read: what the device still has of them is not written out. */
 export function savedConfig(
   config: InterfaceConfig,
-  ready: ReadyConfig,
+  ready: Pick<ReadyConfig, 'privateKey' | 'peers'>,
   device: DeviceState,
   link: LinkFacts,
 ): InterfaceConfig {

@@ -76,8 +76,8 @@ const bad: [text: string, place: string, says: RegExp][] = [
   ['[Interface]\nTable = mine', 'line 2, column 9', /expected auto, off, or the number/],
   ['[Interface]\nTable = 0', 'line 2, column 9', /expected auto, off, or the number/],
   ['[Interface]\nSaveConfig = yes', 'line 2, column 14', /"yes": expected true or false/],
-  ['[Interface]\nListenPort = 65536', 'line 2, column 14', /"65536": expected a whole number from 0 to 65535/],
-  ['[Interface]\nListenPort = http', 'line 2, column 14', /"http": expected a whole number/],
+  ['[Interface]\nListenPort = 65536', 'line 2, column 14', /"65536": expected a port from 0 to 65535$/],
+  ['[Interface]\nListenPort = http', 'line 2, column 14', /"http": expected a port/],
   ['[Interface]\nFwMark = 0X10', 'line 2, column 10', /expected off, or a number of 32 bits/],
   ['[Interface]\nFwMark = 4294967296', 'line 2, column 10', /expected off, or a number of 32 bits/],
   ['[Interface]\nPrivateKey = short', 'line 2, column 14', /PrivateKey: not a key: it has 5 characters, not 44/],
@@ -88,10 +88,14 @@ const bad: [text: string, place: string, says: RegExp][] = [
   [`${peer}AllowedIPs =`, 'line 3, column 13', /"" is not an address/],
   [`${peer}Endpoint = example.org`, 'line 3, column 12', /"example.org" is not an endpoint: expected/],
   [`${peer}Endpoint = 10.0.0.300:1`, 'line 3, column 12', /neither an address nor a name/],
-  [`${peer}Endpoint = ::1:51820`, 'line 3, column 12', /an IPv6 address is in brackets/],
-  [`${peer}Endpoint = [example.org]:1`, 'line 3, column 12', /in brackets is not an IPv6 address/],
+  [`${peer}Endpoint = ::1:51820`, 'line 3, column 12', /an IPv6 address, and only that, is in brackets/],
+  [`${peer}Endpoint = [example.org]:1`, 'line 3, column 12', /an IPv6 address, and only that, is in brackets/],
   [`${peer}Endpoint = a:0`, 'line 3, column 12', /the port is a number from 1 to 65535/],
-  [`${peer}PersistentKeepalive = 25s`, 'line 3, column 23', /"25s": expected a whole number from 0 to 65535/],
+  [
+    `${peer}PersistentKeepalive = 25s`,
+    'line 3, column 23',
+    /"25s": expected off, or a number of seconds from 0 to 65535/,
+  ],
   ['[Interface]\nPostUp = a\0b', 'line 2, column 11', /NUL/],
 ]
 for (const [text, place, says] of bad) {

@@ -142,11 +142,15 @@ const bad: [title: string, text: string, message: RegExp][] = [
   ['a port with a sign', '[Interface]\nListenPort=-1', /"-1": expected a port/],
   ['a port in hexadecimal', '[Interface]\nListenPort=0x50', /"0x50": expected a port/],
   ['a service of TCP only', '[Interface]\nListenPort=http', /"http": expected a port/],
-  ['a mark beyond 32 bits', '[Interface]\nFwMark=4294967296', /line 2, FwMark: "4294967296": expected a mark/],
-  ['a mark with 0X', '[Interface]\nFwMark=0X10', /"0X10": expected a mark/],
-  ['a mark of nothing', '[Interface]\nFwMark=0x', /"0x": expected a mark/],
+  [
+    'a mark beyond 32 bits',
+    '[Interface]\nFwMark=4294967296',
+    /line 2, FwMark: "4294967296": expected off, or a number of 32 bits/,
+  ],
+  ['a mark with 0X', '[Interface]\nFwMark=0X10', /"0X10": expected off, or a number of 32 bits/],
+  ['a mark of nothing', '[Interface]\nFwMark=0x', /"0x": expected off, or a number of 32 bits/],
   ['a keepalive beyond 16 bits', `${peer}PersistentKeepalive=65536`, /line 3, PersistentKeepalive: "65536"/],
-  ['a keepalive with a unit', `${peer}PersistentKeepalive=25s`, /"25s": expected a number of seconds/],
+  ['a keepalive with a unit', `${peer}PersistentKeepalive=25s`, /"25s": expected off, or a number of seconds/],
   [
     'an address that is none',
     `${peer}AllowedIPs=10.0.0/8`,
@@ -165,6 +169,9 @@ const bad: [title: string, text: string, message: RegExp][] = [
   ['something behind a bracket', `${peer}Endpoint=[::1]x:5`, /neither an address nor a name/],
   ['an octal endpoint', `${peer}Endpoint=010.1.1.1:5`, /neither an address nor a name/],
   ['a short endpoint', `${peer}Endpoint=1.2.3:5`, /neither an address nor a name/],
+  ['a key for a host', `${peer}Endpoint=${keyA}:5`, /line 3, Endpoint: "\[hidden\]:5" .*neither an address nor a name/],
+  ['a key for a prefix', `${peer}AllowedIPs=${keyA}`, /line 3, AllowedIPs: "\[hidden\]" is not an address/],
+  ['a key for a port', `[Interface]\nListenPort=${keyA}`, /ListenPort: "\[hidden\]": expected a port/],
   ['a zone of a global address', `${peer}Endpoint=[2001:db8::1%eth0]:5`, /neither an address nor a name/],
 ]
 

@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { doctorText } from '../../../src/cli/doctor.ts'
-import type { HostFacts } from '../../../src/model/host-facts.ts'
-import { examineHost, type Finding } from '../../../src/plan/examine-host.ts'
+import type { FoundDevice, FoundPeer, HostFacts } from '../../../src/model/host-facts.ts'
+import { examineHost } from '../../../src/plan/examine-host.ts'
+import type { Finding } from '../../../src/plan/finding.ts'
+import { generatePrivateKey, publicKeyOf } from '../../../src/wireguard/keys.ts'
 
 const whole: HostFacts = {
   kernelRelease: '6.12.0',
@@ -16,7 +18,11 @@ const whole: HostFacts = {
   forwarding: { ipv4: true, ipv6: true },
   clock: { nowMs: 2_000_000_000_000, notBeforeMs: 1_900_000_000_000, synchronised: true },
   underlayMtuBytes: 1500,
-  port: { number: 51820, held: 'free', closed: false },
+  hasModuleList: true,
+  waysOut: [{ family: 4, link: 'eth0', address: '203.0.113.5' }],
+  port: { number: 51820, isTaken: false },
+  firewall: { closed: [] },
+  devices: [],
 }
 
 const schema = new URL('../../../../schema/doctor.json', import.meta.url)
@@ -31,6 +37,15 @@ test('doctor: a machine that has all is well', () => {
   )
 })
 
+const none: Partial<HostFacts> = { kernelWireguard: 'none' }
+const lan = { family: 4, link: 'wlan0', address: '192.168.1.5' } as const
+const silent: FoundPeer = {
+  publicKey: publicKeyOf(generatePrivateKey()),
+  endpoint: '198.51.100.7:1',
+  wasSent: true,
+}
+const answering: FoundPeer = { ...silent, lastHandshakeMs: whole.clock.nowMs - 179_000 }
+const device = (...peers: FoundPeer[]): FoundDevice => ({ name: 'wg0', listenPort: 51820, peers })
 const noTun: HostFacts['tun'] = { ok: false, reason: 'ENOENT' }
 const cases: [
   title: string,
@@ -41,14 +56,11 @@ const cases: [
   hint: RegExp,
 ][] = [
   ['no root', { missingCapabilities: ['CAP_NET_ADMIN'] }, 'capabilities', 'problem', /CAP_NET_ADMIN/, /as root/],
-  [
-    'no WireGuard in the kernel',
-    { kernelWireguard: 'none' },
-    'kernel',
-    'note',
-    /6\.12\.0 has no WireGuard/,
-    /CONFIG_WIREGUARD/,
-  ],
+  ['no WireGuard in the kernel', none, 'kernel', 'note', /6\.12\.0 has no WireGuard/, /linux-image-/],
+  ['a kernel too old', { ...none, kernelRelease: '4.19.0-2' }, 'kernel', 'note', /4\.19/, /wireguard-dkms/],
+  ['a container', { ...none, hasModuleList: false }, 'kernel', 'note', /no WireGuard/, /modprobe wireguard/],
+  ['the kernel’s device only', { tun: noTun }, 'backend', 'note', /userspace` fails/, /tun/],
+  ['no device at all', { ...none, tun: noTun }, 'backend', 'problem', /no device can be made/, /one of the two/],
   ['no TUN, but WireGuard in the kernel', { tun: noTun }, 'tun', 'note', /ENOENT/, /modprobe tun/],
   ['neither', { tun: noTun, kernelWireguard: 'none' }, 'tun', 'problem', /ENOENT/, /modprobe tun/],
   [
@@ -88,19 +100,38 @@ const cases: [
   ['a narrow way out', { underlayMtuBytes: 1300 }, 'mtu', 'problem', /1300 .* 1220/, /1360 or more/],
   [
     'a port in use',
-    { port: { number: 53, held: 'other', closed: false } },
+    { port: { number: 53, isTaken: true, program: 'named (process 7)' } },
     'port',
     'problem',
-    /53 is used/,
+    /53 is used by named \(process 7\)$/,
     /--listen-port/,
   ],
   [
-    'a closed firewall',
-    { port: { number: 7, held: 'device', closed: true } },
+    'a port in use by nobody knows whom',
+    { port: { number: 53, isTaken: true } },
     'port',
+    'problem',
+    /another/,
+    /-port/,
+  ],
+  ['a closed firewall', { firewall: { closed: [4, 6] } }, 'firewall', 'note', /IPv4 and IPv6/, /dport 51820 accept/],
+  [
+    'a firewall not tried',
+    { firewall: { untried: 'no rights' } },
+    'firewall',
     'note',
-    /device’s; the firewall/,
-    /udp dport 7 accept/,
+    /not be tried: no rights/,
+    /nft/,
+  ],
+  ['a NAT', { waysOut: [lan] }, 'address', 'note', /192\.168\.1\.5 on wlan0: private/, /router to 192\.168\.1\.5/],
+  ['no address', { waysOut: [] }, 'address', 'note', /no address/, /default route/],
+  [
+    'a silent peer',
+    { devices: [device(silent, answering)] },
+    'peers',
+    'note',
+    /^1 of 2 .*never an answer from \S{44} at 198\.51\.100\.7:1 \(wg0\)$/,
+    /podwire doctor/,
   ],
 ]
 for (const [title, facts, name, state, says, hint] of cases) {
@@ -123,8 +154,60 @@ test('doctor: which device is taken, and that none can be', () => {
   assert.equal(backendOf({ kernelWireguard: 'module', tun: noTun }), 'kernel')
   assert.equal(backendOf({ kernelWireguard: 'none' }), 'userspace')
   assert.equal(backendOf({ kernelWireguard: 'none', tun: noTun }), undefined)
-  assert.match(
-    doctorText(examineHost({ ...whole, kernelWireguard: 'none', tun: noTun })),
-    /No device can be made here\.$/,
-  )
 })
+
+const well: [title: string, facts: Partial<HostFacts>, name: string, says: RegExp][] = [
+  ['the kernel’s device says how to get the other', {}, 'backend', /^the kernel’s .*--backend userspace/],
+  ['a userspace device says why', none, 'backend', /^podwire’s own .*the kernel has none/],
+  [
+    'the port is a device’s',
+    { port: { number: 51820, isTaken: true }, devices: [device()] },
+    'port',
+    /51820 is wg0’s$/,
+  ],
+  [
+    'a public address beside a private one',
+    { waysOut: [...whole.waysOut, lan] },
+    'address',
+    /203\.0\.113\.5 on eth0, 192/,
+  ],
+  [
+    'a peer that was sent nothing',
+    { devices: [device({ ...silent, wasSent: false })] },
+    'peers',
+    /^0 of 1 with an endpoint/,
+  ],
+  [
+    'a peer that was heard long ago',
+    { devices: [device({ ...answering, lastHandshakeMs: whole.clock.nowMs - 180_000 })] },
+    'peers',
+    /^0 of 1 with an endpoint/,
+  ],
+]
+for (const [title, facts, name, says] of well) {
+  test(`doctor: ${title}: all is well`, () => {
+    const found = examineHost({ ...whole, ...facts }).findings.filter(finding => finding.name === name)
+    assert.deepEqual(
+      found.map(({ state, hint }) => [state, hint]),
+      [['ok', undefined]],
+    )
+    assert.match(found[0]?.says ?? '', says)
+  })
+}
+
+const isPrivate: [address: string, isPrivate: boolean][] = [
+  ['10.0.0.1', true],
+  ['172.15.255.255', false],
+  ['172.31.0.1', true],
+  ['172.32.0.1', false],
+  ['100.64.0.1', true],
+  ['169.254.1.1', true],
+  ['fd00::1', true],
+  ['2001:db8::1', false],
+]
+for (const [address, expected] of isPrivate) {
+  test(`doctor: ${address} is ${expected ? 'behind a NAT' : 'public'}`, () => {
+    const { findings } = examineHost({ ...whole, waysOut: [{ family: 4, link: 'eth0', address }] })
+    assert.equal(findings.find(({ name }) => name === 'address')?.state, expected ? 'note' : 'ok')
+  })
+}

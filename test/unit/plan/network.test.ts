@@ -8,6 +8,7 @@ import { formatInterfaceJson, parseInterfaceJson } from '../../../src/config/int
 import { type NetworkDocument, type NetworkNode, parseNetworkDocument } from '../../../src/config/network-document.ts'
 import { planAccept } from '../../../src/plan/accept.ts'
 import { type NodePlan, planNode, unreachablePairs } from '../../../src/plan/network.ts'
+import { acceptHook, findRenderedHooks } from '../../../src/plan/node-hooks.ts'
 import { nodeInterface } from '../../../src/plan/node-interface.ts'
 
 const parse = (document: unknown) => parseNetworkDocument(JSON.stringify(document), 'network.json')
@@ -223,6 +224,10 @@ test('network plan: what is rendered reads back as the same, in both forms, and 
       const json = nodeInterface(plan, accept, { form: 'json', privateKeyFile: '/etc/podwire/a.key' })
       assert.deepEqual(parseInterfaceJson(formatInterfaceJson(json), file, warn), json)
       assert.deepEqual(json.privateKey, { file: '/etc/podwire/a.key' })
+      for (const { preUp, postDown } of [ini.hooks, json.hooks]) {
+        assert.deepEqual([preUp, postDown], [[acceptHook(accept)], [acceptHook(undefined)]])
+      }
+      assert.equal(findRenderedHooks(ini).forwards.length, plan.forwards.length)
       count += 1
     }
   }

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { formatPublicKey } from '../../../src/base/key.ts'
 import { Secret } from '../../../src/base/secret.ts'
 import type { DeviceState } from '../../../src/model/device.ts'
+import { acceptHook, forwardHook } from '../../../src/plan/node-hooks.ts'
 import { describeAction } from '../../../src/plan/quick/describe.ts'
 import { deviceDifference } from '../../../src/plan/quick/device-difference.ts'
 import { planDown } from '../../../src/plan/quick/down.ts'
@@ -234,6 +235,41 @@ for (const [name, given, link, state, wanted] of reloads) {
     assert.deepEqual(lines(planReload('wg0', given, { ...bare, link, device: state })), wanted)
   })
 }
+
+test('quick reload: the rules of a rendered file come before the rest, its forwarding last, and no other hook', () => {
+  const rules = { network: ['10.99.0.0/16'], entries: [], closesSelf: true, closed: [] }
+  const other = ['echo no', "nft 'flush ruleset'"]
+  const link = { ...up, routes: [] }
+  for (const [accept, input] of [
+    [
+      rules,
+      /^table inet podwire-accept-wg0; delete table .*; table inet podwire-accept-wg0 \{ .* local counter drop; \}; \}\n$/,
+    ],
+    [undefined, /^table inet podwire-accept-wg0; delete table inet podwire-accept-wg0\n$/],
+  ] as const) {
+    const hooks = {
+      preUp: [...other, acceptHook(accept)],
+      postUp: [...other, forwardHook(4), forwardHook(6)],
+      preDown: other,
+      postDown: [acceptHook(undefined)],
+    }
+    const facts = { ...bare, link, device: device([peer(1, [])]), acceptTable: 'table inet podwire-accept-wg0 {}\n' }
+    const steps = planReload('wg0', config(['10.9.0.0/16'], { hooks }), facts)
+    assert.deepEqual(lines(steps), [
+      'nft -f -',
+      `wg set wg0 peer ${key(1)} allowed-ips +10.9.0.0/16`,
+      'ip -4 route add 10.9.0.0/16 dev wg0',
+      forwardHook(4),
+      forwardHook(6),
+    ])
+    const [{ action, undo } = assert.fail()] = steps
+    assert.ok(action.kind === 'run' && undo?.kind === 'run')
+    assert.match(action.input ?? '', input)
+    const before =
+      'table inet podwire-accept-wg0\ndelete table inet podwire-accept-wg0\ntable inet podwire-accept-wg0 {}\n'
+    assert.equal(undo.input, before)
+  }
+})
 
 test('quick reload: a default route that goes takes rules, firewall and mark with it', () => {
   const facts: HostFacts = {

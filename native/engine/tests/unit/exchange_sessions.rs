@@ -158,6 +158,31 @@ fn paper_5_1_responder_waits_for_the_first_packet() {
 }
 
 #[test]
+fn what_waits_under_a_session_asks_for_no_other() {
+    let (mut a, mut b) = ends();
+    let mut wire = Wire::default();
+    assert!(a.send(&packet(1, 2, 20), START_MS).is_empty());
+    a.events();
+    let mut ask_again = |end: &mut End| {
+        end.plane.ask_again(end.peer, &mut wire, START_MS).unwrap();
+        end.kinds().contains(&(Kind::HandshakeWanted as u8))
+    };
+    assert!(ask_again(&mut a), "there is none");
+    shake(&mut a, &mut b, START_MS);
+    a.events();
+    // As while one thread sends what waited and JavaScript hears on another that the session is complete.
+    assert!(a.take_staged(false, START_MS));
+    assert!(!ask_again(&mut a), "it is being sent");
+    assert!(!a.take_staged(true, START_MS));
+    let table = a.plane.table();
+    table.peer(a.peer).unwrap().stage.push(&packet(1, 2, 20));
+    drop(table);
+    assert!(!ask_again(&mut a), "it is sent now");
+    let table = a.plane.table();
+    assert!(!table.peer(a.peer).unwrap().stage.is_occupied());
+}
+
+#[test]
 fn kernel_packets_of_former_sessions_pass_until_they_are_replaced() {
     let (mut a, mut b) = connected();
     let old = a.send(&packet(1, 2, 50), START_MS);
