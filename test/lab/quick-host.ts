@@ -138,8 +138,7 @@ function makeHost(lab: Lab, host: string, parent: string, runner?: Runner): Quic
 const stateScript = `
 echo '# links'; ip -o link
 echo '# addresses'; ip -o address
-echo '# routes4'; ip -4 route show table all
-echo '# routes6'; ip -6 route show table all
+echo '# routes'; ip -4 route show table all; ip -6 route show table all
 echo '# rules'; ip -4 rule; ip -6 rule
 echo '# firewall'; nft 'list ruleset ip; list ruleset ip6; list ruleset inet'
 echo '# sockets'; ls /run/wireguard 2>/dev/null
@@ -147,7 +146,7 @@ echo '# work'; ls /run/podwire/quick 2>/dev/null`
 
 /** Without what is another each time: numbers of links, and the order of routes. */
 function stateOf(part: string, text: string): string {
-  if (part.startsWith('routes')) return text.split('\n').sort().join('\n')
+  if (part === 'routes') return text.split('\n').sort().join('\n')
   if (part !== 'links' && part !== 'addresses') return text
   return text
     .replace(/^\d+: /gm, '')
