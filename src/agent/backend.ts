@@ -3,7 +3,7 @@
 
 import type { Device } from '../model/device.ts'
 import type { Links } from '../native/link.ts'
-import { kernelHasWireguard } from '../wireguard/devices.ts'
+import { hasWireguard } from '../native/wireguard-link.ts'
 import { openKernelDevice } from '../wireguard/kernel-device.ts'
 import { connectUapi } from '../wireguard/uapi-client.ts'
 
@@ -14,7 +14,7 @@ export function chooseBackend(asked: Backend | 'auto', deviceName: string, links
   if (asked !== 'auto') return asked
   const there = links.links().find(({ name }) => name === deviceName)
   if (there !== undefined) return there.kind === 'wireguard' ? 'kernel' : 'userspace'
-  return kernelHasWireguard() ? 'kernel' : 'userspace'
+  return hasWireguard() ? 'kernel' : 'userspace'
 }
 
 /** The device of that name; nothing is opened until it is asked. */
