@@ -3,7 +3,7 @@
 
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { type ErrorCode, errorTable, podwireError, reasonOf } from '../base/errors.ts'
+import { type ErrorCode, errorTable, PodwireError, podwireError, reasonOf } from '../base/errors.ts'
 
 let loaded: unknown
 
@@ -31,4 +31,10 @@ export function callAddon<T>(call: () => T): T {
     }
     throw error
   }
+}
+
+/** The kernel's number for why a call into the addon failed; undefined where the kernel did not refuse it. */
+export function kernelErrno(error: unknown): number | undefined {
+  if (!(error instanceof PodwireError) || error.code !== 'ERR_PODWIRE_SYSTEM') return undefined
+  return Number(JSON.parse(reasonOf(error.cause)).errno) || undefined
 }
