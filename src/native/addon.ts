@@ -27,14 +27,15 @@ export function callAddon<T>(call: () => T): T {
   } catch (error) {
     const code = (error as { code?: unknown }).code
     if (typeof code === 'string' && code in errorTable) {
-      throw podwireError(code as ErrorCode, JSON.parse(reasonOf(error)), error)
+      const values = JSON.parse(reasonOf(error))
+      throw podwireError(code as ErrorCode, values, Object.assign(error as Error, { errno: Number(values.errno) }))
     }
     throw error
   }
 }
 
-/** The kernel's number for why a call into the addon failed; undefined where the kernel did not refuse it. */
+/** The kernel's number for why a call into the addon failed (ERR_PODWIRE_SYSTEM); undefined where it was not the kernel. */
 export function kernelErrno(error: unknown): number | undefined {
   if (!(error instanceof PodwireError) || error.code !== 'ERR_PODWIRE_SYSTEM') return undefined
-  return Number(JSON.parse(reasonOf(error.cause)).errno) || undefined
+  return (error.cause as { errno?: number } | undefined)?.errno || undefined
 }
