@@ -14,10 +14,17 @@ import { sayUsage, warn } from './usage.ts'
 
 export async function showConf(args: readonly string[], program: string): Promise<number> {
   const [name, ...rest] = args
-  if (name === undefined || rest.length > 0) return sayUsage(`${program} showconf <interface>`, 1)
-  const state = await reaching('access interface', async () => (await openDevice(name)).get())
-  process.stdout.write(formatWgConfig(asWg(state)))
-  return 0
+  const usage = `${program} showconf <interface>`
+  if (name === undefined || rest.length > 0) return sayUsage(usage, 1)
+  try {
+    const state = await reaching('access interface', async () => (await openDevice(name)).get())
+    process.stdout.write(formatWgConfig(asWg(state)))
+    return 0
+  } catch (error) {
+    // To wg(8) these are names of interfaces as well: when there is none, help was meant.
+    if (name === '--help' || name === '-h') return sayUsage(usage, 1)
+    throw error
+  }
 }
 
 export type ConfVerb = 'setconf' | 'addconf' | 'syncconf'
