@@ -9,14 +9,22 @@ import { openDevice } from '../../wireguard/devices.ts'
 import { numberedZone } from '../../wireguard/zone.ts'
 import { readText, systemServices } from './files.ts'
 import { asWg } from './inet-text.ts'
+import { reaching } from './reach.ts'
 import { sayUsage, warn } from './usage.ts'
 
 export async function showConf(args: readonly string[], program: string): Promise<number> {
   const [name, ...rest] = args
-  if (name === undefined || rest.length > 0) return sayUsage(`${program} showconf <interface>`, 1)
-  const state = await (await openDevice(name)).get()
-  process.stdout.write(formatWgConfig(asWg(state)))
-  return 0
+  const usage = `${program} showconf <interface>`
+  if (name === undefined || rest.length > 0) return sayUsage(usage, 1)
+  try {
+    const state = await reaching('access interface', async () => (await openDevice(name)).get())
+    process.stdout.write(formatWgConfig(asWg(state)))
+    return 0
+  } catch (error) {
+    // To wg(8) these are names of interfaces as well: when there is none, help was meant.
+    if (name === '--help' || name === '-h') return sayUsage(usage, 1)
+    throw error
+  }
 }
 
 export type ConfVerb = 'setconf' | 'addconf' | 'syncconf'
@@ -44,9 +52,18 @@ export async function applyText({ verb, device: open, text, file }: ApplyText): 
   const { config, warnings } = parseWgConfig(text, file, systemServices())
   for (const warning of warnings) warn(warning)
   const resolved = await resolvePeers(config, file)
-  const device = await open()
-  const change = await planOf(verb, resolved, device)
-  if (change.peers?.length !== 0 || Object.keys(change).length > 1) await device.set(change)
+  const modify = 'modify interface'
+  // wg(8) reads the device only to compare its peers with some.
+  const compares = verb === 'syncconf' && resolved.peers.length > 0
+  const { device, change } = await reaching(
+    compares ? 'retrieve current interface configuration' : modify,
+    async () => {
+      const device = await open()
+      return { device, change: await planOf(verb, resolved, device) }
+    },
+  )
+  const changes = change.peers?.length !== 0 || Object.keys(change).length > 1
+  if (changes) await reaching(modify, () => device.set(change))
 }
 
 async function planOf(verb: ConfVerb, config: WgConfig, device: Device): Promise<DeviceChange> {

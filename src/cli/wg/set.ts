@@ -5,6 +5,7 @@ import type { PeerChange } from '../../model/device.ts'
 import { openDevice } from '../../wireguard/devices.ts'
 import { lookUp } from './conf.ts'
 import { readKeyFile, systemServices } from './files.ts'
+import { reaching } from './reach.ts'
 import { sayUsage, warn } from './usage.ts'
 
 const usage = `set <interface> [listen-port <port>] [fwmark <mark>] [private-key <file>]
@@ -21,6 +22,6 @@ export async function set([name, ...words]: readonly string[], program: string):
   for (const { endpoint, ...peer } of peers) {
     changes.push(endpoint === undefined ? peer : { ...peer, endpoint: await lookUp(endpoint, 'endpoint') })
   }
-  await (await openDevice(name)).set({ ...device, peers: changes })
+  await reaching('modify interface', async () => (await openDevice(name)).set({ ...device, peers: changes }))
   return 0
 }
