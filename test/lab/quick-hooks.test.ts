@@ -151,7 +151,7 @@ test('quick: another user can hold nothing that it waits for', quickOptions, asy
     const file = at.write('wg0.conf', conf('PreUp = true'))
     const nobody = 'os.setgroups([]); os.setgid(65534); os.setuid(65534)'
     const take = 's = socket.socket(socket.AF_UNIX); s.bind("\\0podwire-quick-wg0"); s.listen()'
-    const hold = `import os, socket; ${nobody}; ${take}; print("held", flush=True); input()`
+    const hold = `import os, socket, sys; ${nobody}; ${take}; print("held", flush=True); sys.stdin.read()`
     const holder = at.lab.spawn(at.host, ['python3', '-c', hold], { stdio: ['pipe', 'pipe', 'inherit'] })
     const ended = once(holder, 'exit')
     let output = ''
