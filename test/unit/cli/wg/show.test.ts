@@ -43,7 +43,7 @@ const base64 = (secret: Secret) => Buffer.from(secret.bytes).toString('base64')
 
 test('wg show: for a person, the newest handshake first, keys hidden unless asked for', () => {
   const text = `interface: wg0
-  public key: lT/t2uJLbYxgCVwE7jAZ7CA6/cMMxHFK5gPeeMnZCV0=
+  public key: E75P6uryBMf9M1j8nAByGIHRdCeBKCJ+xnTzf3/pe20=
   private key: (hidden)
   listening port: 51820
   fwmark: 0xca6c
@@ -59,8 +59,7 @@ peer: ${a}
 peer: ${b}
   allowed ips: (none)
 `
-  const shown = formatPretty('wg0', asWg(state), plain)
-  assert.equal(shown.replace(/public key: .*/, ''), text.replace(/public key: .*/, ''))
+  assert.equal(formatPretty('wg0', asWg(state), plain), text)
   const clear = formatPretty('wg0', asWg(state), { ...plain, hideKeys: false })
   assert.equal(clear.match(/private key: (.*)/)?.[1], base64(own))
   assert.equal(clear.match(/preshared key: (.*)/)?.[1], base64(psk))
