@@ -84,7 +84,7 @@ export const errorTable = {
   },
 
   ERR_PODWIRE_NO_CONFIG: {
-    message: 'there is no configuration {file}',
+    message: 'there is no configuration {file}{or}',
     hint: 'Name a file that ends in .conf or .json by a path with a slash, or an interface of /etc/wireguard.',
     exit: 2,
   },

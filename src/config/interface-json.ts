@@ -111,11 +111,19 @@ function readSource(source: NonNullable<ListedPeer['presharedKey']>): SecretSour
   return typeof source === 'string' ? parseSecretKey(source, 'secret') : source
 }
 
-/** The document, as plain JSON. Keys that are said by value are in it in clear. */
-export function formatInterfaceJson(config: InterfaceConfig): string {
+/** The schema that a document names; undefined if it names none. Error: ERR_PODWIRE_DOCUMENT. */
+export function schemaOf(text: string, file: string): string | undefined {
+  return checkJsonc(interfaceDocumentSchema, parseJsonc(text, file), file).$schema
+}
+
+/** The document, as plain JSON; it names that schema, or none. Keys that are said by value are in it in clear. */
+export function formatInterfaceJson(
+  config: InterfaceConfig,
+  { schema }: { readonly schema: string | undefined } = { schema: schemaPath },
+): string {
   const { addresses, dns, hooks, table } = config
   const document: InterfaceDocument = {
-    $schema: schemaPath,
+    ...(schema !== undefined && { $schema: schema }),
     interface: {
       ...list('comments', config.comments),
       ...(config.privateKey !== undefined && { privateKey: formatSource(config.privateKey) }),

@@ -18,11 +18,12 @@ import { hookSteps, type Step } from '../plan/quick/step.ts'
 import { planUp } from '../plan/quick/up.ts'
 import { takeLock } from '../system/process-lock.ts'
 import { openDevice } from '../wireguard/devices.ts'
-import { type ConfigFile, formatConfig, readConfigFile, readSecrets, stripIni, writeConfigFile } from './config-file.ts'
+import { type ConfigFile, formatConfig, readConfigFile, stripIni, writeConfigFile } from './config-file.ts'
 import { endpointAddress, resolveEndpoints } from './endpoints.ts'
 import { type Journal, openJournal } from './journal.ts'
-import { observe, observeAcceptTable } from './observe.ts'
+import { observe, observeAcceptTable, observeDevice } from './observe.ts'
 import { runAnyway, Transaction, type Workshop } from './run-steps.ts'
+import { readOrTell, readSecrets, readWithoutRunning } from './secrets.ts'
 
 export type Verb = 'up' | 'down' | 'reload' | 'save' | 'strip'
 
@@ -84,7 +85,7 @@ async function up(job: Job): Promise<void> {
     const state = unfinished === 'down' ? ', and its `down` was killed in the middle' : ''
     throw podwireError('ERR_PODWIRE_QUICK_IS_UP', { name, file: options.argument, state })
   }
-  const secrets = await readSecrets(file)
+  const secrets = await secretsOf(job)
   const preUp = hookSteps(name, config.hooks.preUp)
   if (options.dryRun) {
     const ready = await resolveEndpoints(secrets, { ...options, patient: false })
@@ -150,8 +151,7 @@ async function finishDown({ file, workshop, journal }: Job, facts: HostFacts, un
 async function reload(job: Job): Promise<void> {
   const { options, file, workshop, journal } = job
   const { name } = file
-  const secrets = await readSecrets(file)
-  const ready = await resolveEndpoints(secrets, { ...options, patient: !options.dryRun })
+  const ready = await resolveEndpoints(await secretsOf(job), { ...options, patient: !options.dryRun })
   const { link, device, ...facts } = await observeWays(name, ready)
   if (link === undefined || device === undefined) throw notUp(name, { link })
   if ((await journal.unfinished()) === 'up') {
@@ -163,27 +163,32 @@ async function reload(job: Job): Promise<void> {
   try {
     await transaction.run(steps)
   } catch (error) {
-    await transaction.rollBack()
+    const isWhole = await transaction.rollBack()
+    if (!isWhole)
+      workshop.tell(`${name}: what could not be taken back stays; a reload of a good file goes on from there`)
     throw error
   }
 }
 
+/** Errors: those of reading a secret. */
+async function secretsOf({ options: { dryRun, tell }, file: { name, config } }: Job): Promise<ReadyConfig> {
+  if (!dryRun) return readSecrets(config)
+  return readSecrets(config, readWithoutRunning(await observeDevice(name, openDevice), tell))
+}
+
 async function save({ options, file }: Job): Promise<void> {
-  const text = await savedText(file)
+  const text = await savedText(file, options)
   if (!options.dryRun) return writeConfigFile(file, text)
   options.show(`# ${file.file}\n${hideKeys(text)}`)
 }
 
 /** The text that `save` writes. Error: ERR_PODWIRE_NO_DEVICE. */
-async function savedText(file: ConfigFile): Promise<string> {
+async function savedText(file: ConfigFile, { dryRun, tell }: QuickOptions): Promise<string> {
   const { name, config } = file
   const { link, device } = await observe(name, { openDevice })
   if (link === undefined || device === undefined) throw notUp(name, { link })
-  // A secret that cannot be read any more is written as the device has it.
-  const ready = await readSecrets(file).catch((error): Pick<ReadyConfig, 'privateKey' | 'peers'> => {
-    if (error instanceof PodwireError) return { peers: [] }
-    throw error
-  })
+  const read = readOrTell(tell)
+  const ready = await readSecrets(config, dryRun ? readWithoutRunning(device, tell, read) : read)
   return formatConfig(file, savedConfig(config, ready, device, link))
 }
 
@@ -200,8 +205,8 @@ function hideKeys(text: string): string {
 
 /** What wg(8) reads; the rest left out. Keys are in it. */
 async function strippedText(file: ConfigFile): Promise<string> {
-  if (file.form === 'ini') return stripIni(file.text)
-  const { addresses: _, mtuBytes: __, ...config } = await readSecrets(file)
+  if (file.kind === 'interface-ini') return stripIni(file.text)
+  const { addresses: _, mtuBytes: __, ...config } = await readSecrets(file.config)
   const none = { preUp: [], postUp: [], preDown: [], postDown: [] }
   const dns = { servers: [], search: [] }
   return formatInterfaceIni({ ...config, addresses: [], dns, table: 'auto', saveConfig: false, hooks: none })
@@ -227,7 +232,7 @@ function makeWorkshop(options: QuickOptions, file: ConfigFile): Workshop {
     signal,
     openDevice: () => openDevice(file.name),
     createLink: () => createLink(file.name, options),
-    save: async () => writeConfigFile(file, await savedText(file)),
+    save: async () => writeConfigFile(file, await savedText(file, options)),
   }
 }
 

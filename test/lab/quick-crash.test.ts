@@ -180,7 +180,7 @@ test('quick: a hook that fails, or kills it, at each place', quickOptions, async
       assert.ok(status === 1 && stderr.includes('`exit 3` of the configuration ended with status 3'), stderr)
       assert.deepEqual(await at.settled(before), before, hook)
     }
-    at.write('wg0.conf', full('PostUp = kill -TERM $PPID'))
+    at.write('wg0.conf', full('PostUp = kill -TERM $PPID', 'PostUp = true'))
     const { status, stderr } = await at.quick('podwire', ['up', file])
     assert.ok(status === 1 && stderr.includes('interrupted by SIGTERM'), stderr)
     assert.deepEqual(await at.settled(before), before, 'SIGTERM')

@@ -2,7 +2,8 @@
 // PreUp comes before all of it, and before the facts: it may change them.
 
 import { parseCidr } from '../../base/cidr.ts'
-import { addedPeer, configuredDevice } from './device-difference.ts'
+import { addedPeer } from '../device-difference.ts'
+import { configuredDevice } from './configured-device.ts'
 import type { HostFacts, ReadyConfig } from './facts.ts'
 import { addressAction, defaultRouteSteps, dnsStep, routeAction } from './routing.ts'
 import { hookSteps, run, type Step } from './step.ts'
