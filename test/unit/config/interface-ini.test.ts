@@ -4,6 +4,8 @@ import fc from 'fast-check'
 import { parseIni } from '../../../src/config/ini.ts'
 import type { InterfaceConfig } from '../../../src/config/interface-config.ts'
 import { formatInterfaceIni, layoutInterfaceIni, parseInterfaceIni } from '../../../src/config/interface-ini.ts'
+import { interfaceKeys } from '../../../src/config/interface-ini-keys.ts'
+import { quickKeys } from '../../../src/config/quick-keys.ts'
 import { acceptsOrRefuses, keys, refusal } from './refusal.ts'
 
 const peer = `[Peer]\nPublicKey = ${keys.a}\n`
@@ -179,6 +181,17 @@ for (const [part, what] of unsayable) {
     assert.ok(message.startsWith(`${what} cannot be said in INI`), message)
   })
 }
+
+test('interface INI: the keys that `strip` leaves out are those that wg(8) does not know', () => {
+  const wgKeys = ['ListenPort', 'FwMark', 'PrivateKey']
+  assert.deepEqual(
+    interfaceKeys
+      .map(({ name }) => name)
+      .filter(name => !wgKeys.includes(name))
+      .sort(),
+    [...quickKeys].sort(),
+  )
+})
 
 test('interface INI: the layout leaves comments and the order of lines', () => {
   const text =
