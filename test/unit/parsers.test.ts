@@ -147,7 +147,7 @@ const parsers = [
     isJson: true,
     seeds: examples('interface', '.json'),
     parse: (text, warn) => parseInterfaceJson(text, 'wg0.json', warn),
-    format: value => formatInterfaceJson(value),
+    format: config => formatInterfaceJson(config),
   }),
   parser({
     name: 'network document',
