@@ -38,7 +38,7 @@ export const errorTable = {
   },
   ERR_PODWIRE_KEY_EXPOSED: {
     message: 'the key in {file} can be read by others (mode {mode}, expected 0600)',
-    hint: 'Run `chmod 600 {file}`; if others may have read it, remove it, and a new key is made.',
+    hint: 'Run `chmod 600 {file}`; if others may have read it, {renewal}.',
     exit: 2,
   },
   ERR_PODWIRE_SECRET: {
@@ -257,7 +257,7 @@ export const errorTable = {
     exit: 2,
   },
   ERR_PODWIRE_UAPI_REFUSED: {
-    message: 'the device answered errno={errno} to a {operation} request',
+    message: 'the device refused a {operation} request: {reason}',
     hint: 'The log of the device says which line it refused.',
     exit: 1,
   },

@@ -4,6 +4,14 @@ import { fileURLToPath } from 'node:url'
 import { type Command, Option } from 'commander'
 import type { QuickOptions, Verb } from '../quick/quick.ts'
 
+/** What a verb does not do, and somebody might expect. */
+const notes: Partial<Record<Verb, string>> = {
+  reload: `
+No hook is run: not the old ones, and not the new ones of an edited file (\`down\` and \`up\` run them); only the accept rules that
+\`podwire config render\` wrote among them are applied. Routes and rules that hooks made are left alone. If anything fails,
+what was done is taken back. \`reload --dry-run\` says what would change.`,
+}
+
 const summaries: Record<Verb, string> = {
   up: 'make the interface: device, addresses, MTU, DNS, routes',
   down: 'remove it, and all that belongs to it',
@@ -35,6 +43,7 @@ Examples:
   for (const [verb, summary] of Object.entries(summaries)) {
     const sub = command.command(verb).summary(summary).description(summary)
     sub.argument('<config>', 'name of an interface, or path of its file')
+    sub.addHelpText('after', notes[verb as Verb] ?? '')
     if (verb !== 'strip') sub.option('--dry-run', 'print what would be done as commands, and do nothing')
     if (verb === 'up') {
       const choices = ['auto', 'kernel', 'userspace']

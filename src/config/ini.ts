@@ -70,7 +70,7 @@ export function iniError(file: string, line: number, column: number, reason: str
 }
 
 /** A text for an error: its beginning is enough, and no part of a key. */
-export function shorten(text: string): string {
+function shorten(text: string): string {
   const shown = hideKeys(text)
   return shown.length > 60 ? `${shown.slice(0, 60)}…` : shown
 }

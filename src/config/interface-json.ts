@@ -10,7 +10,7 @@ import { type InterfaceDocument, interfaceDocumentSchema, parseDuration } from '
 import { type JsoncDocument, parseJsonc } from './jsonc.ts'
 import { formatJsonc } from './jsonc-format.ts'
 import { overlapWarnings } from './peer-overlaps.ts'
-import { parseFwmark } from './wg-values.ts'
+import { formatFwmark, parseFwmark } from './wg-values.ts'
 
 /** Where an installed podwire has the schema, seen from a project. */
 const schemaPath = './node_modules/podwire/schema/interface.json'
@@ -129,7 +129,7 @@ export function formatInterfaceJson(
       ...(config.privateKey !== undefined && { privateKey: formatSource(config.privateKey) }),
       ...list('addresses', addresses),
       ...(config.listenPort !== undefined && { listenPort: config.listenPort }),
-      ...(config.fwmark !== undefined && { fwmark: formatMark(config.fwmark) }),
+      ...(config.fwmark !== undefined && { fwmark: formatFwmark(config.fwmark) }),
       ...(config.mtuBytes !== undefined && { mtu: config.mtuBytes }),
       ...(dns.servers.length + dns.search.length > 0 && {
         dns: { ...list('servers', dns.servers), ...list('search', dns.search) },
@@ -166,10 +166,6 @@ function formatPeer(peer: PeerConfig): ListedPeer {
 /** The key with its list; nothing if the list is empty. */
 function list<Key extends string>(key: Key, items: readonly string[]): Partial<Record<Key, string[]>> {
   return items.length === 0 ? {} : ({ [key]: [...items] } as Record<Key, string[]>)
-}
-
-function formatMark(mark: number): string {
-  return mark === 0 ? 'off' : `0x${mark.toString(16)}`
 }
 
 function formatSource(source: SecretSource): NonNullable<ListedPeer['presharedKey']> {

@@ -9,6 +9,7 @@ import { type DocumentKind, documentKind } from '../config/document-kind.ts'
 import type { InterfaceConfig } from '../config/interface-config.ts'
 import { formatInterfaceIni, parseInterfaceIni } from '../config/interface-ini.ts'
 import { formatInterfaceJson, parseInterfaceJson, schemaOf } from '../config/interface-json.ts'
+import { isQuickKey } from '../config/quick-keys.ts'
 import { replaceFile, sweepBeside } from '../store/atomic-file.ts'
 import { readText } from '../system/read-text.ts'
 
@@ -78,16 +79,13 @@ export async function writeConfigFile({ file }: ConfigFile, text: string): Promi
   await replaceFile(real, text, { mode: 0o600 })
 }
 
-/** The keys of [Interface] that wg(8) does not know. */
-const quickKeys = /^\s*(address|dns|mtu|table|preup|postup|predown|postdown|saveconfig)\s*=/i
-
 /** The text without what is wg-quick's, all else as it stands: comments, order, keys in any case. */
 export function stripIni(text: string): string {
   let inInterface = false
   const lines = text.split('\n').filter(line => {
     const section = /^\s*\[([^\]]*)\]/.exec(line)
     if (section !== null) inInterface = section[1]?.toLowerCase() === 'interface'
-    return !(inInterface && quickKeys.test(line))
+    return !(inInterface && isQuickKey(/^([^=#]*)=/.exec(line)?.[1]?.trim() ?? ''))
   })
   return lines.join('\n')
 }

@@ -1,9 +1,11 @@
 // `podwire doctor` on hosts of a lab: one that is well, one with a device, and one where much is wrong.
 
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { exec } from '../../src/base/exec.ts'
 import type { Lab } from '../../src/lab/lab.ts'
@@ -27,7 +29,7 @@ async function examine(lab: Lab, host: string, ...before: string[]) {
 }
 
 /** What differs between machines that run the tests. */
-const ofMachine = (found: string[]) => found.filter(text => !/^(kernel|clock): note/.test(text))
+const ofMachine = (found: string[]) => found.filter(text => !/^(kernel|clock|tools): note/.test(text))
 
 test('doctor: a host that is well, one with a device on the port, and nothing is changed', async () => {
   await withTwoHosts('doctor', async lab => {
@@ -61,7 +63,7 @@ test('doctor: without rights, on a narrow link, behind a closed firewall, with t
         stdio: ['ignore', 'pipe', 'inherit'],
       },
     )
-    await new Promise(resolve => holder.stdout?.once('data', resolve))
+    await once(holder.stdout as Readable, 'data', { signal: AbortSignal.timeout(60_000) })
     const worse = await examine(lab, 'a', 'setpriv', '--bounding-set=-net_admin', '--inh-caps=-net_admin')
     assert.deepEqual(ofMachine(worse.found), [
       'capabilities: problem',

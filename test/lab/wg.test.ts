@@ -29,6 +29,21 @@ test('wg: makes of a text what Debian’s does', () => assertConfiguresAsDebian(
 
 test('wg: a link-local endpoint has its zone, and is reached', () => assertShowsZone(userspace))
 
+test('wg: a device whose process was killed is none, though its socket is there', async () => {
+  await withTools('wgstale', { word: 'user' }, async ({ lab, debian, ours }) => {
+    const child = await startDevice(lab, 'a', podwire, 'wg0')
+    assert.equal((await ours(['show', 'interfaces'])).stdout, 'wg0\n')
+    child.kill('SIGKILL')
+    await ended(child)
+    assert.equal((await lab.exec('a', ['ls', '/var/run/wireguard'])).stdout, 'wg0.sock\n')
+    for (const words of [['show', 'interfaces'], ['show']]) {
+      const mine = await ours(words)
+      assert.deepEqual([mine.status, mine.stdout], [0, ''])
+      assertSame(words.join(' '), await debian(words), mine)
+    }
+  })
+})
+
 test('wg: makes keys as Debian’s does', async () => {
   await withTools('wgkey', { word: 'none' }, async ({ lab, folder, debian, ours }) => {
     for (const input of [

@@ -30,7 +30,10 @@ function kernelWords(error: unknown): string {
     // A link that is not there, or of another kind; otherwise there is neither a socket nor WireGuard in the kernel.
     return /: (No such device|Operation not supported)/.exec(message)?.[1] ?? 'Protocol not supported'
   }
-  // "WHAT: Invalid argument (what the kernel says besides)"
-  if (code === 'ERR_PODWIRE_SYSTEM') return /: ([^:()]+)(?: \([^()]*\))?$/.exec(message)?.[1] ?? message
+  // "WHAT: Invalid argument (what the kernel says besides)"; a device's own errno is told in small letters.
+  if (code === 'ERR_PODWIRE_SYSTEM' || code === 'ERR_PODWIRE_UAPI_REFUSED') {
+    const reason = /: ([^:()]+)(?: \([^()]*\))?$/.exec(message)?.[1]
+    return reason === undefined ? message : `${reason.charAt(0).toUpperCase()}${reason.slice(1)}`
+  }
   return words[code] ?? message
 }

@@ -4,9 +4,9 @@ import { formatSecretKey } from '../../base/key.ts'
 import type { DeviceState, PeerState } from '../../model/device.ts'
 import { listDevices, openDevice } from '../../wireguard/devices.ts'
 import { publicKeyOf } from '../../wireguard/keys.ts'
-import { asWg } from './inet-text.ts'
+import { asWg } from './as-wg.ts'
 import { reaching, sayUnable } from './reach.ts'
-import { sayUsage } from './usage.ts'
+import { sayUsage } from './say.ts'
 
 /** The lines of a field, each as its cells; `wg show all` puts the interface's name before them. */
 const fields: Record<string, (state: DeviceState) => string[][]> = {

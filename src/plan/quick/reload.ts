@@ -49,7 +49,7 @@ export function planReload(
     ...newRoutes(link, tunnel).map(
       (route): Step => ({ action: routeAction('add', route, name), undo: routeAction('delete', route, name) }),
     ),
-    ...tunnel.full.flatMap(family => defaultRouteSteps(name, family, config.addresses, tunnel, facts)),
+    ...tunnel.full.flatMap(family => defaultRouteSteps({ name, family, addresses: config.addresses, tunnel, facts })),
     ...removeOldDefault(name, tunnel, facts),
     ...deviceStep(drops ? { fwmark: 0 } : undefined, { fwmark: device.fwmark }),
     ...stale.map(

@@ -25,13 +25,15 @@ export function routeAction(
  * What keeps a family's encrypted datagrams out of the tunnel, as far as it is not there: the nftables table first, since
  * who cleans up after a crash finds the mark in it.
  */
-export function defaultRouteSteps(
-  name: string,
-  family: Family,
-  addresses: readonly string[],
-  { mark }: Tunnel,
-  facts: HostFacts,
-): Step[] {
+export function defaultRouteSteps(options: {
+  readonly name: string
+  readonly family: Family
+  readonly addresses: readonly string[]
+  readonly tunnel: Tunnel
+  readonly facts: HostFacts
+}): Step[] {
+  const { name, family, addresses, facts } = options
+  const { mark } = options.tunnel
   const script = firewallScript(name, family, addresses, mark)
   const before = currentFirewall(name, family, facts)
   const steps: Step[] = []

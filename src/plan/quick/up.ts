@@ -22,7 +22,7 @@ export function planUp(name: string, config: ReadyConfig, facts: HostFacts): Ste
     const step = { action: routeAction('add', route, name) }
     if (!isDefault(route.destination)) return [step]
     const { family } = parseCidr(route.destination, 'AllowedIPs')
-    return [step, ...defaultRouteSteps(name, family, config.addresses, tunnel, facts)]
+    return [step, ...defaultRouteSteps({ name, family, addresses: config.addresses, tunnel, facts })]
   })
   return [
     { action: { kind: 'createLink' }, undo: run(['ip', 'link', 'delete', 'dev', name]) },
