@@ -102,7 +102,7 @@ export const errorTable = {
   },
   ERR_PODWIRE_NO_KERNEL_WIREGUARD: {
     message: 'the kernel has no WireGuard, and no module of it',
-    hint: 'Load it with `modprobe wireguard`, or use a userspace device: `podwire device IF`.',
+    hint: 'Load it with `modprobe wireguard`, or use a userspace device: `podwire device IF`, or `podwire quick up` without --backend.',
     exit: 3,
   },
   ERR_PODWIRE_TOOL_MISSING: {
@@ -125,6 +125,11 @@ export const errorTable = {
   ERR_PODWIRE_QUICK_IS_UP: {
     message: 'the interface {name} exists already{state}',
     hint: 'Take it down with `podwire quick down {file}`, or apply a changed file with `podwire quick reload {file}`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_QUICK_NOT_UP: {
+    message: 'the interface {name} is not up',
+    hint: 'Bring it up with `podwire quick up {file}`.',
     exit: 1,
   },
   ERR_PODWIRE_QUICK_HALF_UP: {

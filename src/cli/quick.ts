@@ -26,7 +26,8 @@ export function define(command: Command): void {
     `
 CONFIG is the name of an interface, whose file is /etc/wireguard/NAME.conf or NAME.json, or a path to such a file.
 An \`up\` that fails takes back what it did; PreDown and PostDown are not run then, as with wg-quick. A run that was
-killed is finished by the next: \`down\` removes what is left of it.
+killed is finished by the next: \`down\` removes what is left of it. A \`reload\` that fails takes back what it did; it leaves
+an MTU that the file does not say as it is. \`save\` keeps the sources of secrets, also of those that it cannot read.
 
 Environment:
   WG_QUICK_USERSPACE_IMPLEMENTATION=PROGRAM   the userspace device where the kernel has no WireGuard (podwire device)

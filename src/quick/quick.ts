@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs'
 import { PodwireError, podwireError } from '../base/errors.ts'
 import { exec } from '../base/exec.ts'
 import { formatInterfaceIni } from '../config/interface-ini.ts'
+import { hasWireguard } from '../native/wireguard-link.ts'
 import { describeAction } from '../plan/quick/describe.ts'
 import { isLeftOver, planDown } from '../plan/quick/down.ts'
 import type { HostFacts, ReadyConfig } from '../plan/quick/facts.ts'
@@ -55,7 +56,7 @@ const verbs: Record<Exclude<Verb, 'strip'>, (job: Job) => Promise<void>> = { up,
 
 /**
  * Carries out a verb. Errors: ERR_PODWIRE_NO_CONFIG, _NAME, _NEEDS_ROOT, _NAME_IN_USE, _QUICK_IS_UP, _QUICK_HALF_UP,
- * _QUICK_BUSY, _NO_DEVICE, _HOOK, _UNRESOLVED, _INTERRUPTED, those of the parsers, of the device and of the programs that are run.
+ * _QUICK_NOT_UP, _QUICK_BUSY, _NO_DEVICE, _NO_KERNEL_WIREGUARD, _TOOL_MISSING, _HOOK, _UNRESOLVED, _INTERRUPTED, those of the parsers, of the device and of the programs that are run.
  */
 export async function quick(verb: Verb, options: QuickOptions): Promise<void> {
   const { argument, dryRun, tell, show } = options
@@ -85,6 +86,7 @@ async function up(job: Job): Promise<void> {
     const state = unfinished === 'down' ? ', and its `down` was killed in the middle' : ''
     throw podwireError('ERR_PODWIRE_QUICK_IS_UP', { name, file: options.argument, state })
   }
+  requireParts(job, before)
   const secrets = await secretsOf(job)
   const preUp = hookSteps(name, config.hooks.preUp)
   if (options.dryRun) {
@@ -112,7 +114,7 @@ async function down(job: Job): Promise<void> {
   const unfinished = await journal.unfinished()
   const isThere = facts.link !== undefined && facts.isWireGuard
   if (!isThere && (facts.link !== undefined || (unfinished === undefined && !isLeftOver(facts)))) {
-    throw notUp(name, facts)
+    throw notUp(job, facts)
   }
   const { before, remove, after } = planDown(name, config, facts)
   if (options.dryRun) return showSteps(job, [...before, ...remove, ...after])
@@ -153,10 +155,11 @@ async function reload(job: Job): Promise<void> {
   const { name } = file
   const ready = await resolveEndpoints(await secretsOf(job), { ...options, patient: !options.dryRun })
   const { link, device, ...facts } = await observeWays(name, ready)
-  if (link === undefined || device === undefined) throw notUp(name, { link })
+  if (link === undefined || device === undefined) throw notUp(job, { link })
   if ((await journal.unfinished()) === 'up') {
     throw podwireError('ERR_PODWIRE_QUICK_HALF_UP', { name, file: options.argument })
   }
+  requireParts(job, facts)
   const steps = planReload(name, ready, { ...facts, link, device, ...(await observeAcceptTable(name, ready)) })
   if (options.dryRun) return showSteps(job, steps)
   const transaction = new Transaction(workshop)
@@ -168,6 +171,13 @@ async function reload(job: Job): Promise<void> {
       workshop.tell(`${name}: what could not be taken back stays; a reload of a good file goes on from there`)
     throw error
   }
+}
+
+/** What would end it halfway ends it before its beginning. Errors: ERR_PODWIRE_NO_KERNEL_WIREGUARD, ERR_PODWIRE_TOOL_MISSING. */
+function requireParts({ options, file }: Job, { resolvconf }: HostFacts): void {
+  if (options.backend === 'kernel' && !hasWireguard()) throw podwireError('ERR_PODWIRE_NO_KERNEL_WIREGUARD', {})
+  if (file.config.dns.servers.length === 0 || resolvconf !== undefined) return
+  throw podwireError('ERR_PODWIRE_TOOL_MISSING', { tool: 'resolvconf', what: 'DNS in the file', package: 'openresolv' })
 }
 
 /** Errors: those of reading a secret. */
@@ -182,19 +192,20 @@ async function save({ options, file }: Job): Promise<void> {
   options.show(`# ${file.file}\n${hideKeys(text)}`)
 }
 
-/** The text that `save` writes. Error: ERR_PODWIRE_NO_DEVICE. */
-async function savedText(file: ConfigFile, { dryRun, tell }: QuickOptions): Promise<string> {
+/** The text that `save` writes. Errors: ERR_PODWIRE_QUICK_NOT_UP, ERR_PODWIRE_NO_DEVICE. */
+async function savedText(file: ConfigFile, options: QuickOptions): Promise<string> {
+  const { dryRun, tell } = options
   const { name, config } = file
   const { link, device } = await observe(name, { openDevice })
-  if (link === undefined || device === undefined) throw notUp(name, { link })
+  if (link === undefined || device === undefined) throw notUp({ options, file }, { link })
   const read = readOrTell(tell)
   const ready = await readSecrets(config, dryRun ? readWithoutRunning(device, tell, read) : read)
   return formatConfig(file, savedConfig(config, ready, device, link))
 }
 
-function notUp(name: string, { link }: { link?: unknown }): PodwireError {
-  const reason =
-    link === undefined ? 'nothing of that name is up' : 'there is a link of that name, but no device answers'
+function notUp({ options, file: { name } }: Pick<Job, 'options' | 'file'>, { link }: { link?: unknown }): PodwireError {
+  if (link === undefined) return podwireError('ERR_PODWIRE_QUICK_NOT_UP', { name, file: options.argument })
+  const reason = 'there is a link of that name, but no device answers'
   return podwireError('ERR_PODWIRE_NO_DEVICE', { name, reason })
 }
 
@@ -219,8 +230,10 @@ function observeWays(name: string, { peers }: ReadyConfig) {
 }
 
 function showSteps({ file, options }: Job, steps: readonly Step[]): void {
+  const startsDevice = options.backend === 'userspace' || !hasWireguard()
   for (const { action } of steps) {
-    for (const line of describeAction(file.name, action, { withInput: true })) options.show(line)
+    if (action.kind === 'createLink' && startsDevice) options.show([...options.deviceCommand, file.name].join(' '))
+    else for (const line of describeAction(file.name, action, { withInput: true })) options.show(line)
   }
 }
 

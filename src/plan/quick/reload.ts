@@ -38,7 +38,7 @@ export function planReload(
   const stale = staleRoutes(link, device, tunnel)
   return [
     ...acceptSteps(name, config, facts),
-    ...mtuStep(name, tunnel.mtuBytes, link.mtuBytes),
+    ...mtuStep(name, config.mtuBytes ?? link.mtuBytes, link.mtuBytes),
     ...missing(config.addresses, link.addresses).map(
       (address): Step => ({
         action: addressAction('add', address, name),
@@ -70,6 +70,7 @@ function acceptSteps(name: string, config: ReadyConfig, { acceptTable = '' }: Ho
   return [{ action: nft(`${acceptScript.replaceAll('%i', name)}\n`), undo }]
 }
 
+/** One that the file does not say stays: a hook may have set it. */
 function mtuStep(name: string, wanted: number, before: number): Step[] {
   const set = (mtuBytes: number) => run(['ip', 'link', 'set', 'mtu', String(mtuBytes), 'dev', name])
   return wanted === before ? [] : [{ action: set(wanted), undo: set(before) }]

@@ -201,6 +201,13 @@ const reloads: [name: string, given: ReadyConfig, link: typeof up, state: Device
     ],
   ],
   [
+    'an MTU that the file does not say stays: it may be of a hook',
+    config(['10.9.0.0/16']),
+    { ...up, mtuBytes: 1280 },
+    device([peer(1, ['10.9.0.0/16'])]),
+    [],
+  ],
+  [
     'a route of a hook stays',
     config(['10.9.0.0/16']),
     { ...up, routes: [...up.routes, route('10.55.0.0/16')] },
