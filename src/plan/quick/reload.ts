@@ -25,8 +25,10 @@ export function planReload(
   const drops = tunnel.mark === 0 && link.routes.some(({ table }) => device.fwmark !== 0 && table === device.fwmark)
   const { add, remove } = deviceDifference(device, wanted)
   const stale = staleRoutes(link, device, tunnel)
+  const rendered = findRenderedHooks(config)
   return [
     ...acceptSteps(name, config, facts),
+    ...hookSteps(name, rendered.routes),
     ...mtuStep(name, tunnel.mtuBytes, link.mtuBytes),
     ...missing(config.addresses, link.addresses).map(
       (address): Step => ({
@@ -47,7 +49,7 @@ export function planReload(
     ...removeAddresses(name, config.addresses, link.addresses, tunnel).map(action => ({ action })),
     ...(remove === undefined ? [] : [deviceStep(remove)]),
     ...dnsSteps(name, config, facts),
-    ...hookSteps(name, findRenderedHooks(config).forwards),
+    ...hookSteps(name, rendered.forwards),
   ]
 }
 

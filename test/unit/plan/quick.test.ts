@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { formatPublicKey } from '../../../src/base/key.ts'
 import { Secret } from '../../../src/base/secret.ts'
 import type { DeviceState } from '../../../src/model/device.ts'
-import { acceptHook, forwardHook } from '../../../src/plan/node-hooks.ts'
+import { acceptHook, forwardHook, unreachableHook } from '../../../src/plan/node-hooks.ts'
 import { describeAction } from '../../../src/plan/quick/describe.ts'
 import { deviceDifference } from '../../../src/plan/quick/device-difference.ts'
 import { planDown } from '../../../src/plan/quick/down.ts'
@@ -237,7 +237,7 @@ for (const [name, given, link, state, wanted] of reloads) {
 }
 
 test('quick reload: the rules of a rendered file come before the rest, its forwarding last, and no other hook', () => {
-  const rules = { network: ['10.99.0.0/16'], entries: [], closesSelf: true, closed: [] }
+  const rules = { network: ['10.99.0.0/16'], prefixes: [], shares: [], entries: [], closesSelf: true, closed: [] }
   const other = ['echo no', "nft 'flush ruleset'"]
   const link = { ...up, routes: [] }
   for (const [accept, input] of [
@@ -248,7 +248,7 @@ test('quick reload: the rules of a rendered file come before the rest, its forwa
     [undefined, /^table inet podwire-accept-wg0; delete table inet podwire-accept-wg0\n$/],
   ] as const) {
     const hooks = {
-      preUp: [...other, acceptHook(accept)],
+      preUp: [...other, acceptHook(accept), unreachableHook('10.9.0.0/16')],
       postUp: [...other, forwardHook(4), forwardHook(6)],
       preDown: other,
       postDown: [acceptHook(undefined)],
@@ -257,6 +257,7 @@ test('quick reload: the rules of a rendered file come before the rest, its forwa
     const steps = planReload('wg0', config(['10.9.0.0/16'], { hooks }), facts)
     assert.deepEqual(lines(steps), [
       'nft -f -',
+      unreachableHook('10.9.0.0/16'),
       `wg set wg0 peer ${key(1)} allowed-ips +10.9.0.0/16`,
       'ip -4 route add 10.9.0.0/16 dev wg0',
       forwardHook(4),
