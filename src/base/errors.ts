@@ -1,6 +1,8 @@
 // Every error that podwire raises on purpose, in one table: code -> message, hint, exit status.
 // docs/errors.md is generated from it (scripts/docs.mjs). A message says what, the value and what was expected;
-// the hint says what to do next. Values that are keys are never passed in.
+// the hint says what to do next. Values that are keys are never passed in, and what somebody wrote may hold one by mistake: it is hidden.
+
+import { hideKeys } from './secret.ts'
 
 interface ErrorEntry {
   /** What happened; `{name}` is filled from the values given to PodwireError. */
@@ -36,7 +38,7 @@ export const errorTable = {
   },
   ERR_PODWIRE_KEY_EXPOSED: {
     message: 'the key in {file} can be read by others (mode {mode}, expected 0600)',
-    hint: 'Run `chmod 600 {file}`; if others may have read it, remove it, and a new key is made.',
+    hint: 'Run `chmod 600 {file}`; if others may have read it, {renewal}.',
     exit: 2,
   },
   ERR_PODWIRE_SECRET: {
@@ -82,7 +84,7 @@ export const errorTable = {
   },
 
   ERR_PODWIRE_NO_CONFIG: {
-    message: 'there is no configuration {file}',
+    message: 'there is no configuration {file}{or}',
     hint: 'Name a file that ends in .conf or .json by a path with a slash, or an interface of /etc/wireguard.',
     exit: 2,
   },
@@ -100,7 +102,7 @@ export const errorTable = {
   },
   ERR_PODWIRE_NO_KERNEL_WIREGUARD: {
     message: 'the kernel has no WireGuard, and no module of it',
-    hint: 'Load it with `modprobe wireguard`, or use a userspace device: `podwire device IF`.',
+    hint: 'Load it with `modprobe wireguard`, or use a userspace device: `podwire device IF`, or `podwire quick up` without --backend.',
     exit: 3,
   },
   ERR_PODWIRE_TOOL_MISSING: {
@@ -123,6 +125,11 @@ export const errorTable = {
   ERR_PODWIRE_QUICK_IS_UP: {
     message: 'the interface {name} exists already{state}',
     hint: 'Take it down with `podwire quick down {file}`, or apply a changed file with `podwire quick reload {file}`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_QUICK_NOT_UP: {
+    message: 'the interface {name} is not up',
+    hint: 'Bring it up with `podwire quick up {file}`.',
     exit: 1,
   },
   ERR_PODWIRE_QUICK_HALF_UP: {
@@ -250,7 +257,7 @@ export const errorTable = {
     exit: 2,
   },
   ERR_PODWIRE_UAPI_REFUSED: {
-    message: 'the device answered errno={errno} to a {operation} request',
+    message: 'the device refused a {operation} request: {reason}',
     hint: 'The log of the device says which line it refused.',
     exit: 1,
   },
@@ -285,12 +292,13 @@ export class PodwireError extends Error {
 }
 
 /**
- * Makes the error of a code, its message filled with `values`. (A function, not the constructor, so that the names of
+ * Makes the error of a code, its message filled with `values`; of `text`, what somebody wrote, without what could be a key. (A function, not the constructor, so that the names of
  * the values are checked against the message of that code.)
  */
 export function podwireError<C extends ErrorCode>(code: C, values: Values<C>, cause?: unknown): PodwireError {
   const { message, hint } = errorTable[code]
-  const fill = (text: string): string => text.replace(/\{(\w+)\}/g, (_, name: keyof Values<C>) => String(values[name]))
+  const shown = (name: keyof Values<C>) => (name === 'text' ? hideKeys(String(values[name])) : String(values[name]))
+  const fill = (text: string): string => text.replace(/\{(\w+)\}/g, (_, name: keyof Values<C>) => shown(name))
   return new PodwireError(code, fill(message), fill(hint), cause === undefined ? undefined : { cause })
 }
 

@@ -3,7 +3,6 @@
 
 import { parseAddress } from '../base/cidr.ts'
 import { podwireError } from '../base/errors.ts'
-import { hideKeys } from '../base/key.ts'
 import { parseHostPort, refuseValue } from './wg-values.ts'
 
 const maxUint32 = 0xffffffff
@@ -39,7 +38,7 @@ export function parseEndpointText(text: string, where: string): string {
   const { host } = parseHostPort(text, where)
   if (host.includes(':') === text.startsWith('[')) return text
   const reason = 'an IPv6 address, and only that, is in brackets'
-  throw podwireError('ERR_PODWIRE_ENDPOINT', { where, text: hideKeys(text), reason })
+  throw podwireError('ERR_PODWIRE_ENDPOINT', { where, text, reason })
 }
 
 const maxHostLength = 253
@@ -80,7 +79,7 @@ export function parseDns(text: string, where: string): { server: string } | { se
 /** Why INI cannot say this command; undefined if it can. */
 export function unsayableHook(command: string): string | undefined {
   if (command.includes('#')) return 'it has "#", which begins a comment there'
-  if (/[\n\r]/.test(command)) return 'it has more than one line'
+  if (command.includes('\n')) return 'it has more than one line'
   if (command.trim() !== command) return 'spaces at its ends are lost there'
   return undefined
 }
