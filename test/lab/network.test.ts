@@ -225,10 +225,12 @@ test(
     for (const node of nodes) {
       await quick(node, 'down')
       assert.equal((await lab.exec(node, ['nft', 'list', 'ruleset'])).stdout, '', node)
+      assert.doesNotMatch((await lab.exec(node, ['ip', 'route'])).stdout, /unreachable/, node)
     }
     const file = join(folder, 'db', 'wg0.conf')
     writeFileSync(file, readFileSync(file, 'utf8').replace('ct state', 'ct sate'), { mode: 0o600 })
-    await assert.rejects(quick('db', 'up'), /syntax error/)
+    const up = `! WG_QUICK_USERSPACE_IMPLEMENTATION=${join(folder, 'podwire-device')} wg-quick up ${file} 2>&1`
+    assert.match((await lab.exec('db', ['sh', '-c', up])).stdout, /syntax error/)
     assert.doesNotMatch((await lab.exec('db', ['ip', '-o', 'link'])).stdout, /wg0/)
   },
 )

@@ -189,7 +189,8 @@ test(
   async () => {
     await withQuickHosts('kill-reload', async (...hosts) => {
       const accepting = (closed: string) => {
-        const rules = { network: ['10.9.0.0/16'], entries: [], closesSelf: true, closed: [closed] }
+        const network = ['10.9.0.0/16']
+        const rules = { network, prefixes: [], shares: [], entries: [], closesSelf: true, closed: [closed] }
         return [`PreUp = ${acceptHook(rules)}`, `PostDown = ${acceptHook(undefined)}`]
       }
       const changed = conf(
