@@ -1,13 +1,15 @@
-// `npm run bench -- device|soak|aead …`: benchmarks against the alternatives, side by side in one run.
+// `npm run bench -- device|soak|aead|wg …`: benchmarks against the alternatives, side by side in one run.
 
 import { parseArgs } from 'node:util'
 import { benchAead } from './aead.ts'
 import { benchDevice, type DeviceBenchOptions, parts } from './device.ts'
 import { benchSoak, type SoakOptions } from './soak.ts'
+import { benchWg } from './wg.ts'
 
 const usage = `usage: npm run bench -- device [--quick] [--only PART,…] [--rounds N] [--seconds S]
        npm run bench -- soak [--minutes M]
        npm run bench -- aead
+       npm run bench -- wg [--quick] [--rounds N]
 
 device  userspace WireGuard devices, side by side; a whole run takes 25 minutes and is written to bench/results/
   --quick        less of everything, in three minutes; written to bench/results/quick/
@@ -15,12 +17,14 @@ device  userspace WireGuard devices, side by side; a whole run takes 25 minutes 
   --rounds N     how often each device is measured
   --seconds S    how long each time
 soak    everything at once, for an hour or so many minutes
-aead    the cipher beside libraries`
+aead    the cipher beside libraries
+wg      start and time of \`podwire wg\` beside Debian's wg, with 1,000 peers; two minutes`
 
 const benchmarks: Record<string, (options: DeviceBenchOptions & SoakOptions) => Promise<void>> = {
   device: benchDevice,
   soak: benchSoak,
   aead: benchAead,
+  wg: benchWg,
 }
 
 const options = {

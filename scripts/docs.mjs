@@ -1,11 +1,12 @@
 // Writes the documents that are made from the code: docs/errors.md, the layer table of ARCHITECTURE.md, schema/, and from
-// the last benchmarks in bench/results/ the table of README.md, device.md and aead.md.
+// the last benchmarks in bench/results/ the table of README.md, device.md, aead.md and wg.md.
 // --check writes nothing and fails if one is not current.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { formatAead } from '../build/bench/aead.js'
 import { formatReport } from '../build/bench/device/report.js'
+import { formatWg } from '../build/bench/wg.js'
 import { errorTable } from '../build/src/base/errors.js'
 import { interfaceJsonSchema } from '../build/src/config/interface-schema.js'
 import { networkJsonSchema } from '../build/src/config/network-schema.js'
@@ -51,6 +52,7 @@ const documents = {
   'README.md': withPart('README.md', 'bench', report),
   'bench/results/device.md': report,
   'bench/results/aead.md': formatAead(resultOf('aead')),
+  'bench/results/wg.md': formatWg(resultOf('wg')),
   'schema/interface.json': `${JSON.stringify(interfaceJsonSchema(), undefined, 2)}\n`,
   'schema/network.json': `${JSON.stringify(networkJsonSchema(), undefined, 2)}\n`,
   'schema/lab.json': `${JSON.stringify(labJsonSchema(), undefined, 2)}\n`,

@@ -2,7 +2,7 @@
 // the arithmetic done on bigints. Strict where libraries are lax: no octal, no hex, no missing octets, no zone index.
 
 import { podwireError } from './errors.ts'
-import { hideKeys } from './key.ts'
+import { hideKeys } from './secret.ts'
 
 export type Family = 4 | 6
 

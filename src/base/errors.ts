@@ -1,6 +1,8 @@
 // Every error that podwire raises on purpose, in one table: code -> message, hint, exit status.
 // docs/errors.md is generated from it (scripts/docs.mjs). A message says what, the value and what was expected;
-// the hint says what to do next. Values that are keys are never passed in.
+// the hint says what to do next. Values that are keys are never passed in, and what somebody wrote may hold one by mistake: it is hidden.
+
+import { hideKeys } from './secret.ts'
 
 interface ErrorEntry {
   /** What happened; `{name}` is filled from the values given to PodwireError. */
@@ -285,12 +287,13 @@ export class PodwireError extends Error {
 }
 
 /**
- * Makes the error of a code, its message filled with `values`. (A function, not the constructor, so that the names of
+ * Makes the error of a code, its message filled with `values`; of `text`, what somebody wrote, without what could be a key. (A function, not the constructor, so that the names of
  * the values are checked against the message of that code.)
  */
 export function podwireError<C extends ErrorCode>(code: C, values: Values<C>, cause?: unknown): PodwireError {
   const { message, hint } = errorTable[code]
-  const fill = (text: string): string => text.replace(/\{(\w+)\}/g, (_, name: keyof Values<C>) => String(values[name]))
+  const shown = (name: keyof Values<C>) => (name === 'text' ? hideKeys(String(values[name])) : String(values[name]))
+  const fill = (text: string): string => text.replace(/\{(\w+)\}/g, (_, name: keyof Values<C>) => shown(name))
   return new PodwireError(code, fill(message), fill(hint), cause === undefined ? undefined : { cause })
 }
 

@@ -55,8 +55,3 @@ export function formatSecretKey(key: Secret): string {
 export function hexKey(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex')
 }
-
-/** The text with everything that could be a key (42 characters of base64 or more) hidden: for values in errors. */
-export function hideKeys(text: string): string {
-  return text.replace(/[A-Za-z0-9+/]{42,}={0,2}/g, '[hidden]')
-}

@@ -44,3 +44,8 @@ export type SecretSource =
   | { readonly file: string }
   | { readonly env: string }
   | { readonly command: readonly string[] }
+
+/** The text with everything that could be a key (42 characters of base64, or of hexadecimal, or more) hidden: for values in errors. */
+export function hideKeys(text: string): string {
+  return text.replace(/[A-Za-z0-9+/]{42,}={0,2}/g, '[hidden]')
+}

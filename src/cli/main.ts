@@ -6,7 +6,6 @@ import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Command, CommanderError } from 'commander'
 import { PodwireError } from '../base/errors.ts'
-import { version } from './version.ts'
 
 interface CommandFile {
   /** Adds options, arguments, help and the action to a command of that name. */
@@ -36,7 +35,7 @@ async function main(argv: readonly string[]): Promise<void> {
     process.exitCode = await runWg(argv.slice(3), calledAs === 'wg' ? 'wg' : 'podwire wg')
     return
   }
-  const { Command } = await import('commander')
+  const [{ Command }, { version }] = await Promise.all([import('commander'), import('./version.ts')])
   const program = new Command('podwire')
     .description('An encrypted network for containers.')
     .version(version, '-V, --version', 'print the version')

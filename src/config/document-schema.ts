@@ -4,7 +4,7 @@
 
 import { z } from 'zod'
 import { PodwireError, podwireError } from '../base/errors.ts'
-import { hideKeys } from '../base/key.ts'
+import { hideKeys } from '../base/secret.ts'
 import type { JsoncDocument } from './jsonc.ts'
 import { unknownKey } from './nearest-key.ts'
 

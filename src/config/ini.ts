@@ -2,7 +2,7 @@
 // What the lines mean is in interface-ini.ts. As with both programs, "#" begins a comment wherever it stands.
 
 import { podwireError } from '../base/errors.ts'
-import { hideKeys } from '../base/key.ts'
+import { hideKeys } from '../base/secret.ts'
 
 export type IniLine = (
   | { readonly kind: 'blank' }
@@ -69,9 +69,10 @@ export function iniError(file: string, line: number, column: number, reason: str
   })
 }
 
-/** A text for an error: its beginning is enough. */
+/** A text for an error: its beginning is enough, and no part of a key. */
 export function shorten(text: string): string {
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text
+  const shown = hideKeys(text)
+  return shown.length > 60 ? `${shown.slice(0, 60)}…` : shown
 }
 
 /**

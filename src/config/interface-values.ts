@@ -3,7 +3,7 @@
 
 import { parseAddress } from '../base/cidr.ts'
 import { podwireError } from '../base/errors.ts'
-import { hideKeys } from '../base/key.ts'
+import { hideKeys } from '../base/secret.ts'
 import { parseHostPort, refuseValue } from './wg-values.ts'
 
 const maxUint32 = 0xffffffff
@@ -80,7 +80,7 @@ export function parseDns(text: string, where: string): { server: string } | { se
 /** Why INI cannot say this command; undefined if it can. */
 export function unsayableHook(command: string): string | undefined {
   if (command.includes('#')) return 'it has "#", which begins a comment there'
-  if (/[\n\r]/.test(command)) return 'it has more than one line'
+  if (command.includes('\n')) return 'it has more than one line'
   if (command.trim() !== command) return 'spaces at its ends are lost there'
   return undefined
 }

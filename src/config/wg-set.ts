@@ -2,8 +2,8 @@
 // calls.
 
 import { podwireError } from '../base/errors.ts'
-import { hideKeys, parsePublicKey } from '../base/key.ts'
-import type { Secret } from '../base/secret.ts'
+import { parsePublicKey } from '../base/key.ts'
+import { hideKeys, type Secret } from '../base/secret.ts'
 import type { DeviceChange, PeerChange } from '../model/device.ts'
 import {
   type FindService,

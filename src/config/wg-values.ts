@@ -6,7 +6,7 @@ import { canonicalPrefix } from '../base/canonical-prefix.ts'
 import { formatAddress, parseAddress, parseCidr } from '../base/cidr.ts'
 import { isLinkLocal } from '../base/endpoint.ts'
 import { podwireError } from '../base/errors.ts'
-import { hideKeys } from '../base/key.ts'
+import { hideKeys } from '../base/secret.ts'
 
 /** The port of a UDP service by its name (services(5)); undefined if there is none. */
 export type FindService = (name: string) => number | undefined
@@ -108,7 +108,7 @@ export function parseAllowedIps(text: string, where: string, { signs }: { signs:
     const hasSign = signs && /^[+-]/.test(entry)
     const written = hasSign ? entry.slice(1) : entry
     const prefix = canonicalPrefix(written, where)
-    if (parseCidr(written, where).value !== parseCidr(prefix, where).value) {
+    if (prefix !== written && parseCidr(written, where).value !== parseCidr(prefix, where).value) {
       warnings.push(`${where}: ${written} has bits set behind its length; ${prefix} is taken`)
     }
     if (hasSign) replace = false

@@ -1,14 +1,12 @@
 // The WireGuard devices of this machine, whichever backend has them: the kernel's of this network namespace, and the userspace ones
-// by their sockets. A name that has both is the userspace one, as for wg.
+// by their sockets. A name that has both is the userspace one, as for wg. What asks the kernel is loaded when it is asked: `podwire wg`
+// starts sooner without.
 
 import { existsSync } from 'node:fs'
 import { opendir } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { podwireError } from '../base/errors.ts'
 import type { Device } from '../model/device.ts'
-import { openLinks } from '../native/link.ts'
-import { hasWireguard } from '../native/wireguard-link.ts'
-import { openKernelDevice } from './kernel-device.ts'
 import { connectUapi, saysNoDevice, socketDirectory, socketError, socketPath } from './uapi-client.ts'
 
 export interface ListedDevice {
@@ -21,29 +19,27 @@ export interface ListedDevice {
  * Errors: ERR_PODWIRE_SYSTEM, ERR_PODWIRE_ADDON.
  */
 export async function listDevices(): Promise<ListedDevice[]> {
-  const kernel = kernelNames().map(name => ({ name, backend: 'kernel' }) as const)
+  const kernel = (await kernelNames()).map(name => ({ name, backend: 'kernel' }) as const)
   const userspace = (await userspaceNames()).map(name => ({ name, backend: 'userspace' }) as const)
   return [...kernel, ...userspace]
-}
-
-/** Whether the kernel has WireGuard, or a module of it, which is then loaded. */
-export function kernelHasWireguard(): boolean {
-  return hasWireguard()
 }
 
 /** The device of that name: the userspace one if its socket answers, else the kernel's. Errors: ERR_PODWIRE_NO_DEVICE, ERR_PODWIRE_NEEDS_ROOT. */
 export async function openDevice(name: string): Promise<Device> {
   if (await answers(name)) return connectUapi(name)
+  const { hasWireguard } = await import('../native/wireguard-link.ts')
   if (!hasWireguard()) {
     const reason = `there is no socket ${socketPath(name)}, and the kernel has no WireGuard`
     throw podwireError('ERR_PODWIRE_NO_DEVICE', { name, reason })
   }
+  const { openKernelDevice } = await import('./kernel-device.ts')
   return openKernelDevice(name)
 }
 
-function kernelNames(): string[] {
+async function kernelNames(): Promise<string[]> {
   // Without the module there is no device of it, and no need to load the addon.
   if (existsSync('/sys/module') && !existsSync('/sys/module/wireguard')) return []
+  const { openLinks } = await import('../native/link.ts')
   const links = openLinks()
   try {
     return links.links().flatMap(({ kind, name }) => (kind === 'wireguard' ? [name] : []))

@@ -7,7 +7,8 @@ import { exec } from '../../src/base/exec.ts'
 import type { Secret } from '../../src/base/secret.ts'
 import type { Device, DeviceChange, PeerChange } from '../../src/model/device.ts'
 import { openLinks } from '../../src/native/link.ts'
-import { kernelHasWireguard, listDevices, openDevice } from '../../src/wireguard/devices.ts'
+import { hasWireguard } from '../../src/native/wireguard-link.ts'
+import { listDevices, openDevice } from '../../src/wireguard/devices.ts'
 import { openKernelDevice } from '../../src/wireguard/kernel-device.ts'
 import { anyKey, anySecret, dumpOf, run, withDevice } from './machine.ts'
 
@@ -162,7 +163,7 @@ test('kernel device: what cannot be done is said', async () => {
 })
 
 test('devices: the kernel has WireGuard, its devices are listed and opened by name, and have their namespace', async () => {
-  assert.equal(kernelHasWireguard(), true)
+  assert.equal(hasWireguard(), true)
   await run('ip netns add elsewhere')
   const namespacePath = '/run/netns/elsewhere'
   const links = openLinks(namespacePath)

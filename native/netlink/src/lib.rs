@@ -6,6 +6,10 @@
 mod address;
 mod attribute;
 mod error;
+// To panic is how a target says what it found.
+#[allow(clippy::missing_panics_doc)]
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod generic;
 mod link;
 mod route;

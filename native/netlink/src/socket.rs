@@ -118,10 +118,7 @@ impl<M: NetlinkSerializable + NetlinkDeserializable> Connection<M> {
             .send(&bytes, 0)
             .map_err(|error| Error::io(what, &error))?;
 
-        let mut answer = Answer {
-            messages: Vec::new(),
-            interrupted: false,
-        };
+        let mut answer = Answer::default();
         loop {
             self.receive(what)?;
             if answer.take(what, self.sequence, &self.buffer)? {
@@ -142,14 +139,23 @@ impl<M: NetlinkSerializable + NetlinkDeserializable> Connection<M> {
     }
 }
 
-struct Answer<M> {
-    messages: Vec<M>,
+pub(crate) struct Answer<M> {
+    pub(crate) messages: Vec<M>,
     interrupted: bool,
+}
+
+impl<M> Default for Answer<M> {
+    fn default() -> Self {
+        Self {
+            messages: Vec::new(),
+            interrupted: false,
+        }
+    }
 }
 
 impl<M: NetlinkDeserializable> Answer<M> {
     /// Takes the messages of one datagram; true when the answer is whole.
-    fn take(&mut self, what: &str, sequence: u32, datagram: &[u8]) -> Result<bool> {
+    pub(crate) fn take(&mut self, what: &str, sequence: u32, datagram: &[u8]) -> Result<bool> {
         let mut rest = datagram;
         while rest.len() >= NLMSG_HEADER_BYTES {
             let message = NetlinkMessage::<M>::deserialize(rest).map_err(|error| {

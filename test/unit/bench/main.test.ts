@@ -10,6 +10,7 @@ const wrong: [args: string[], says: RegExp][] = [
   [[], /there is no benchmark ""/],
   [['nonsense'], /there is no benchmark "nonsense"/],
   [['device', 'twice'], /there is no benchmark "device twice"/],
+  [['wg', 'show'], /there is no benchmark "wg show"/],
   [['device', '--only', 'tcp,all'], /there is no part "all"/],
   [['device', '--rounds', '0'], /--rounds is a number from 1/],
   [['device', '--seconds', 'x'], /--seconds is a number from 1/],
@@ -27,5 +28,6 @@ for (const [args, says] of wrong) {
 test('bench device --help: says what there is to choose', () => {
   const { status, stdout } = bench('device', '--help')
   assert.equal(status, 0)
+  assert.match(stdout, /^wg {6}start and time of `podwire wg` /m)
   assert.match(stdout, /--only PART,… {2}tcp, udp, latency, handshakes, attack, scale: /)
 })

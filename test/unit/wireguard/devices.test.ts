@@ -5,13 +5,14 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { formatPublicKey } from '../../../src/base/key.ts'
 import { openLinks } from '../../../src/native/link.ts'
-import { kernelHasWireguard, listDevices, openDevice } from '../../../src/wireguard/devices.ts'
+import { hasWireguard } from '../../../src/native/wireguard-link.ts'
+import { listDevices, openDevice } from '../../../src/wireguard/devices.ts'
 import { openKernelDevice } from '../../../src/wireguard/kernel-device.ts'
 
 const publicKey = formatPublicKey(randomBytes(32))
 
 test('kernel device: what is not there is said by its name, or that the kernel has none', async () => {
-  const code = kernelHasWireguard() ? 'ERR_PODWIRE_NO_DEVICE' : 'ERR_PODWIRE_NO_KERNEL_WIREGUARD'
+  const code = hasWireguard() ? 'ERR_PODWIRE_NO_DEVICE' : 'ERR_PODWIRE_NO_KERNEL_WIREGUARD'
   await assert.rejects(openKernelDevice('podwire-none').get(), { code })
   await assert.rejects(openKernelDevice('podwire-none').set({ listenPort: 1 }), { code })
   await assert.rejects(openKernelDevice('wg0', { namespacePath: '/run/netns/podwire-none' }).get(), {
@@ -31,7 +32,7 @@ test('kernel device: what cannot be written is refused before anything is sent',
 })
 
 test('devices: a name without a device is refused, and one without a socket is not listed', async () => {
-  if (!kernelHasWireguard()) await assert.rejects(openDevice('podwire-none'), { code: 'ERR_PODWIRE_NO_DEVICE' })
+  if (!hasWireguard()) await assert.rejects(openDevice('podwire-none'), { code: 'ERR_PODWIRE_NO_DEVICE' })
   assert.ok((await listDevices()).every(({ name }) => name !== 'podwire-none'))
 })
 

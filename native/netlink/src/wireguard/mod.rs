@@ -5,8 +5,8 @@
 //!                                               └─> Connection <────┘  (a dump; again if it was interrupted)
 //! ```
 
-mod read;
-mod write;
+pub(crate) mod read;
+pub(crate) mod write;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;

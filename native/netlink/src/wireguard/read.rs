@@ -11,7 +11,7 @@ use crate::attribute::{Attribute, attributes};
 use crate::error::{Error, Result};
 
 /// The device that these messages' attributes tell of. Attributes that are not known are passed over.
-pub(super) fn device_of<'a>(
+pub(crate) fn device_of<'a>(
     what: &str,
     messages: impl Iterator<Item = &'a [u8]>,
 ) -> Result<WireguardDevice> {

@@ -34,7 +34,7 @@ const PEER_BYTES: usize = HEADER_BYTES
     + ALLOWED_IP_BYTES;
 
 /// Calls `send` with the attributes of each request of at most `request_bytes`, until it fails.
-pub(super) fn each_request(
+pub(crate) fn each_request(
     name: &str,
     change: &WireguardChange,
     request_bytes: usize,
