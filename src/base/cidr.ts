@@ -2,7 +2,6 @@
 // the arithmetic done on bigints. Strict where libraries are lax: no octal, no hex, no missing octets, no zone index.
 
 import { podwireError } from './errors.ts'
-import { hideKeys } from './secret.ts'
 
 export type Family = 4 | 6
 
@@ -82,7 +81,7 @@ export function formatAddress({ family, value }: Address): string {
 export function parseCidr(text: string, where: string): Cidr {
   const [addressText = '', lengthText, extra] = text.split('/')
   const address = parseAddress(addressText)
-  const fail = (reason: string) => podwireError('ERR_PODWIRE_CIDR', { where, text: hideKeys(text), reason })
+  const fail = (reason: string) => podwireError('ERR_PODWIRE_CIDR', { where, text, reason })
   if (address === undefined || extra !== undefined) throw fail('the address is neither IPv4 nor IPv6')
   const bits = familyBits(address.family)
   if (lengthText === undefined) return { ...address, length: bits }

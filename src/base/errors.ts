@@ -287,15 +287,21 @@ export class PodwireError extends Error {
 }
 
 /**
- * Makes the error of a code, its message filled with `values`; of `text`, what somebody wrote, without what could be a key. (A function, not the constructor, so that the names of
- * the values are checked against the message of that code.)
+ * Makes the error of a code, its message filled with `values`; of what somebody wrote (`text`, and all about a document) without what
+ * could be a part of a key. (A function, not the constructor, so that the names of the values are checked against the message of
+ * that code.)
  */
 export function podwireError<C extends ErrorCode>(code: C, values: Values<C>, cause?: unknown): PodwireError {
   const { message, hint } = errorTable[code]
-  const shown = (name: keyof Values<C>) => (name === 'text' ? hideKeys(String(values[name])) : String(values[name]))
+  const isWritten = (name: unknown) => name === 'text' || (code === 'ERR_PODWIRE_DOCUMENT' && name !== 'file')
+  const shown = (name: keyof Values<C>) =>
+    isWritten(name) ? shorten(hideKeys(String(values[name]))) : String(values[name])
   const fill = (text: string): string => text.replace(/\{(\w+)\}/g, (_, name: keyof Values<C>) => shown(name))
   return new PodwireError(code, fill(message), fill(hint), cause === undefined ? undefined : { cause })
 }
+
+/** Of what somebody wrote, the beginning is enough. */
+const shorten = (text: string): string => (text.length > 1000 ? `${text.slice(0, 1000)}…` : text)
 
 /** The message of anything that was thrown. */
 export function reasonOf(error: unknown): string {

@@ -4,7 +4,6 @@
 
 import { z } from 'zod'
 import { PodwireError, podwireError } from '../base/errors.ts'
-import { hideKeys } from '../base/secret.ts'
 import type { JsoncDocument } from './jsonc.ts'
 import { unknownKey } from './nearest-key.ts'
 
@@ -59,7 +58,7 @@ export function refusal(document: JsoncDocument, file: string, path: readonly Pr
 
 /** The same for data that no text stands behind. */
 export function documentError(file: string, path: string, reason: string): Error {
-  return podwireError('ERR_PODWIRE_DOCUMENT', { file, path: hideKeys(path), reason: hideKeys(reason) })
+  return podwireError('ERR_PODWIRE_DOCUMENT', { file, path, reason })
 }
 
 /** Makes the error for a path and a reason. */

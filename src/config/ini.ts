@@ -2,7 +2,6 @@
 // What the lines mean is in interface-ini.ts. As with both programs, "#" begins a comment wherever it stands.
 
 import { podwireError } from '../base/errors.ts'
-import { hideKeys } from '../base/secret.ts'
 
 export type IniLine = (
   | { readonly kind: 'blank' }
@@ -48,13 +47,12 @@ function parseLine(text: string, line: number, file: string): IniLine {
   if (words === '') return { kind: hash < 0 ? 'blank' : 'comment', ...place }
   if (words.startsWith('[')) {
     const [, name] = /^\[([^[\]]*)\]$/.exec(words) ?? []
-    if (name === undefined)
-      throw fail(`"${shorten(words)}": a section is written [Interface] or [Peer], alone on its line`)
+    if (name === undefined) throw fail('a section is written [Interface] or [Peer], alone on its line')
     return { kind: 'section', name, ...place }
   }
   const equals = said.indexOf('=')
   const key = said.slice(0, equals).trim()
-  if (equals < 0 || key === '') throw fail(`"${shorten(words)}": expected Key = value`)
+  if (equals < 0 || key === '') throw fail('expected Key = value')
   const rest = said.slice(equals + 1)
   const valueColumn = equals + 2 + rest.length - rest.trimStart().length
   return { kind: 'entry', key, value: rest.trim(), valueColumn, ...place }
@@ -62,17 +60,7 @@ function parseLine(text: string, line: number, file: string): IniLine {
 
 /** The error that says what is wrong at a place: ERR_PODWIRE_DOCUMENT. */
 export function iniError(file: string, line: number, column: number, reason: string): Error {
-  return podwireError('ERR_PODWIRE_DOCUMENT', {
-    file,
-    path: `line ${line}, column ${column}`,
-    reason: hideKeys(reason),
-  })
-}
-
-/** A text for an error: its beginning is enough, and no part of a key. */
-export function shorten(text: string): string {
-  const shown = hideKeys(text)
-  return shown.length > 60 ? `${shown.slice(0, 60)}…` : shown
+  return podwireError('ERR_PODWIRE_DOCUMENT', { file, path: `line ${line}, column ${column}`, reason })
 }
 
 /**

@@ -121,7 +121,9 @@ export function readEntry<Section>(
   const { line, column, valueColumn, value: text } = entry
   const wanted = entry.key.toLowerCase()
   const key = keys.find(({ name }) => name.toLowerCase() === wanted)
-  if (key === undefined) throw iniError(file, line, column, unknownIn(entry.key, sectionName, keys))
+  // The second line of a broken key ends with "=", and is no key of ours to show.
+  if (key === undefined)
+    throw iniError(file, line, column, text === '' ? 'expected Key = value' : unknownIn(entry.key, sectionName, keys))
   const warnAt = (at: number, warning: string) => warn(`${file}: line ${line}, column ${at}: ${warning}`)
   if (key.once && seen.has(wanted)) warnAt(column, `${key.name} is given again in this section; the last one counts`)
   seen.add(wanted)

@@ -3,7 +3,6 @@
 
 import { parseAddress } from '../base/cidr.ts'
 import { podwireError } from '../base/errors.ts'
-import { hideKeys } from '../base/secret.ts'
 import { parseHostPort, refuseValue } from './wg-values.ts'
 
 const maxUint32 = 0xffffffff
@@ -39,7 +38,7 @@ export function parseEndpointText(text: string, where: string): string {
   const { host } = parseHostPort(text, where)
   if (host.includes(':') === text.startsWith('[')) return text
   const reason = 'an IPv6 address, and only that, is in brackets'
-  throw podwireError('ERR_PODWIRE_ENDPOINT', { where, text: hideKeys(text), reason })
+  throw podwireError('ERR_PODWIRE_ENDPOINT', { where, text, reason })
 }
 
 const maxHostLength = 253
