@@ -61,4 +61,4 @@ export function hideKeys(text: string): string {
 }
 
 /** "officeRouter2", "MTU", "51820", "0xca6c": of twelve random characters one in thousands looks so. */
-const plain = /^(?:[A-Z]?[a-z]*(?:[A-Z][a-z]{2,})*\d{0,5}|[A-Z]+\d{0,5}|\d{1,10}|0x[0-9a-fA-F]{1,16})$/
+const plain = /^(?=.{0,30}$)(?:[A-Z]?[a-z]*(?:[A-Z][a-z]{2,})*\d{0,5}|[A-Z]+\d{0,5}|\d{1,10}|0x[0-9a-fA-F]{1,16})$/

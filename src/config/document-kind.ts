@@ -4,9 +4,9 @@ import { parseJsonc } from './jsonc.ts'
 
 export type DocumentKind = 'interface-ini' | 'interface-json' | 'network'
 
-/** JSON begins with a brace or a comment of its own; a network's document has the key "network" in it. */
+/** Whatever begins a value or a comment of JSON, and no line of INI; a network's document has the key "network" in it. */
 export function documentKind(text: string): DocumentKind {
-  if (!/^\s*(\{|\/\/|\/\*)/.test(text)) return 'interface-ini'
+  if (!/^\s*([{"]|\/[/*]|\[\s*[\]{["]|null\b)/.test(text)) return 'interface-ini'
   try {
     const { value } = parseJsonc(text, 'document')
     return typeof value === 'object' && value !== null && 'network' in value ? 'network' : 'interface-json'

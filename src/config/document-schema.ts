@@ -4,6 +4,7 @@
 
 import { z } from 'zod'
 import { PodwireError, podwireError } from '../base/errors.ts'
+import { parseName } from '../model/name.ts'
 import type { JsoncDocument } from './jsonc.ts'
 import { unknownKey } from './nearest-key.ts'
 
@@ -30,6 +31,15 @@ export function checkedBy(parse: (text: string, where: string) => unknown) {
     }
   }
 }
+
+/** A name as the key of an object. Programs put those of digits first, and then the order of the document is lost. */
+export const keyName = z.string().check(
+  checkedBy((text, where) => {
+    const reason = 'a name in front of ":" has at least one letter, as "n10"'
+    if (/^\d+$/.test(text)) throw podwireError('ERR_PODWIRE_NAME', { where, text, reason })
+    parseName(text, where)
+  }),
+)
 
 /** "hosts.a.networks[1]"; the document itself is "the document". */
 export function formatPath(path: readonly PropertyKey[]): string {

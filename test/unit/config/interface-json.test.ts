@@ -83,6 +83,7 @@ const bad: [name: string, document: unknown, path: string, says: RegExp, schema?
   ['a peer without key', { ...own({}), peers: [{}] }, 'peers[0].publicKey', /is missing; expected string/],
   ['a named peer without key', { ...own({}), peers: { office: {} } }, 'peers.office.publicKey', /is missing; expected string/],
   ['a name that is none', { ...own({}), peers: { 'a b': { publicKey: keys.a } } }, 'peers.a b', /cannot be used as a name/, 'takes it'],
+  ['a name of digits', { ...own({}), peers: { b: { publicKey: keys.a }, 10: { publicKey: keys.b } } }, 'peers.10', /has at least one letter, as "n10"/, 'takes it'],
   ['a name in a named peer', { ...own({}), peers: { a: { publicKey: keys.a, name: 'a' } } }, 'peers.a', /unknown key "name"/],
   ['host bits', peer({ allowedIPs: ['10.0.0.1/24'] }), 'peers[0].allowedIPs[0]', /the prefix is 10\.0\.0\.0\/24/, 'takes it'],
   ['an endpoint without port', peer({ endpoint: 'a.b' }), 'peers[0].endpoint', /"a\.b" is not an endpoint/, 'takes it'],

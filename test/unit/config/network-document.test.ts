@@ -80,6 +80,11 @@ const bad: { name: string; document: unknown; says: RegExp; schema?: true }[] = 
     says: /expected a prefix, or/,
     schema: true,
   },
+  {
+    name: 'a name of digits, which would lose its place',
+    document: but(d => (d.nodes['10'] = {})),
+    says: /nodes\.10 \(line 1, column \d+\): .*has at least one letter/,
+  },
   { name: 'a bad name', document: but(d => (d.nodes['a b'] = {})), says: /cannot be used as a name/ },
   { name: 'a bad key', document: but(d => (d.nodes.ci.publicKey = 'abc')), says: /nodes\.ci\.publicKey .*not a key/ },
   {
