@@ -8,10 +8,12 @@ import type { InterfaceConfig } from '../config/interface-config.ts'
 import { formatInterfaceIni, layoutInterfaceIni, parseInterfaceIni } from '../config/interface-ini.ts'
 import { formatInterfaceJson, parseInterfaceJson } from '../config/interface-json.ts'
 import { formatJsonc } from '../config/jsonc-format.ts'
-import { exposureWarning, readText, rewriteText, standard, writeText } from './config-files.ts'
+import { exposureWarning, isSameFile, readText, rewriteText, standard, writeText } from './config-files.ts'
 import { checkNetworkText, defineDiff, defineRender } from './config-network.ts'
 
 type Warn = (warning: string) => void
+
+const standardOutputs: readonly string[] = [standard, '/dev/stdout']
 
 /** What `check --json` says of a file: schema/config-check.json. */
 interface Checked {
@@ -53,12 +55,22 @@ export function define(command: Command): void {
     .command('convert')
     .description('write INI as JSON, or JSON as INI; keys are in what it prints')
     .argument('<file>', 'INI or JSON')
-    .addOption(new Option('--to <form>', 'ini or json (the form that it is not in)').choices(['ini', 'json']))
+
+    .addOption(
+      new Option('--to <form>', "ini or json (that of the output's name, or else the one it is not in)").choices([
+        'ini',
+        'json',
+      ]),
+    )
     .option('-o, --output <file>', 'the file to write, readable by its owner alone (standard output)')
     .action(async (file: string, { to, output }: { to?: 'ini' | 'json'; output?: string }) => {
-      const text = convert(readText(file), file, to)
-      if (output === undefined || output === standard) process.stdout.write(text)
-      else await writeText(output, text)
+      const text = await readText(file)
+      if (output === undefined || standardOutputs.includes(output)) {
+        process.stdout.write(convert(text, file, to))
+      } else if (await isSameFile(file, output)) {
+        const what = `-o ${output} is the file that is read: name another, or leave it out to see the result`
+        throw podwireError('ERR_PODWIRE_USAGE', { what, command: 'config convert' })
+      } else await writeText(output, convert(text, file, to ?? formOf(output)))
     })
 
   command
@@ -68,7 +80,7 @@ export function define(command: Command): void {
     .option('--check', 'change nothing; name the files that would change, and end with 1 if there are any')
     .action(async (files: string[], options: { check?: true }) => {
       for (const file of files) {
-        const text = readText(file)
+        const text = await readText(file)
         const laidOut = layout(text, file)
         if (options.check) {
           if (text === laidOut) continue
@@ -95,7 +107,7 @@ async function check(file: string): Promise<{ checked: Checked; refused?: Podwir
   const warnings: string[] = []
   let kind: DocumentKind | null = null
   try {
-    const text = readText(file)
+    const text = await readText(file)
     kind = documentKind(text)
     if (kind === 'network') {
       checkNetworkText(text, file, warning => warnings.push(warning))
@@ -131,6 +143,11 @@ function finish(refused: readonly PodwireError[], said = false): void {
   }
   for (const { message } of refused.slice(0, -1)) console.error(`podwire: ${message}`)
   throw last
+}
+
+/** What a file is to be, from its name. */
+function formOf(output: string): 'ini' | 'json' | undefined {
+  return output.endsWith('.json') ? 'json' : output.endsWith('.conf') ? 'ini' : undefined
 }
 
 function convert(text: string, file: string, to: 'ini' | 'json' | undefined): string {
