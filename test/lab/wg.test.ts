@@ -345,10 +345,12 @@ function keepCase(value: string): string {
   return `=\t${line?.split(' = ')[1] ?? ''}`
 }
 
-/** What ours takes in another way, meant so: words for `set`, and what is left as it was. */
+/** What Debian's takes and ours refuses, meant so: words for `set`, and what is left as it was. */
 const stricter: string[][] = [
   ['listen-port', '65536'],
   ['listen-port', '+80'],
+  ['listen-port', ' 5'],
+  ['peer', keyC, 'allowed-ips', '1.2.3.4/08'],
   ['peer', keyC, 'endpoint', '192.0.2.1:0'],
   ['peer', keyC, 'endpoint', '192.0.2.1:65537'],
   ['peer', keyC, 'endpoint', '010.1.1.1:5'],
@@ -410,6 +412,7 @@ test('wg: sets the same as Debian’s', async () => {
       const before = dumps()
       for (const words of stricter) assert.equal(ours(['set', 'ours', ...words]).status, 1, words.join(' '))
       assert.deepEqual(dumps(), before)
+      for (const words of stricter) assert.equal(debian(['set', 'debian', ...words]).status, 0, words.join(' '))
       await syncBeyondDebian(tools, lab)
     })
     for (const device of devices) device.kill()
