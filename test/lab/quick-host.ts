@@ -1,18 +1,15 @@
 // Debian's wg-quick and `podwire quick` on a host of a lab, and all that either may leave there. DNS goes to a resolvconf that
 // only writes down its calls.
 
-import { execFile, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { exec } from '../../src/base/exec.ts'
 import type { Lab } from '../../src/lab/lab.ts'
+import { debianWgQuick } from './debian-wg-quick.ts'
 import { cli, withTwoHosts } from './tunnel.ts'
 import { until } from './until.ts'
-
-const kernelHasWireGuard =
-  existsSync('/sys/module/wireguard') || spawnSync('modinfo', ['wireguard'], { stdio: 'ignore' }).status === 0
-export const quickOptions = kernelHasWireGuard ? { skip: 'wg-quick uses the WireGuard of this kernel' } : {}
 
 export type Tool = 'wg-quick' | 'podwire'
 
@@ -74,6 +71,7 @@ function makeHost(lab: Lab, host: string, parent: string): QuickHost {
   mkdirSync(folder, { mode: 0o700 })
   const device = join(folder, 'podwire-device')
   symlinkSync(cli, device)
+  const wgQuick = debianWgQuick(join(parent, `${host}-debian`))
   const calls = join(folder, 'resolvconf.log')
   writeFileSync(calls, '')
   const write = (name: string, text: string, mode = 0o600): string => {
@@ -118,8 +116,10 @@ function makeHost(lab: Lab, host: string, parent: string): QuickHost {
     quick(tool, args, env = {}) {
       const variables = { WG_QUICK_USERSPACE_IMPLEMENTATION: device, PATH: `${folder}:${process.env.PATH}`, ...env }
       const words = Object.entries(variables).map(([name, value]) => `${name}=${value}`)
-      const command = tool === 'podwire' ? [process.execPath, cli, 'quick'] : ['wg-quick']
-      return run(['env', ...words, ...command, ...args])
+      // Both on the same kind of device, whether or not this kernel has the other.
+      const backend = tool === 'podwire' && args[0] === 'up' ? ['--backend', 'userspace'] : []
+      const command = tool === 'podwire' ? [process.execPath, cli, 'quick'] : wgQuick
+      return run(['env', ...words, ...command, ...args, ...backend])
     },
     async settled(before) {
       await until('what was started has ended', async () => {

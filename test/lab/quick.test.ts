@@ -6,7 +6,7 @@ import { readFileSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { generatePresharedKey, generatePrivateKey, publicKeyOf } from '../../src/wireguard/keys.ts'
-import { type QuickHost, quickOptions, type Tool, takeDnsCalls, withQuickHosts } from './quick-host.ts'
+import { type QuickHost, type Tool, takeDnsCalls, withQuickHosts } from './quick-host.ts'
 import { cli } from './tunnel.ts'
 
 const base64 = (secret: { bytes: Uint8Array }) => Buffer.from(secret.bytes).toString('base64')
@@ -148,7 +148,7 @@ async function outcomeOf(at: QuickHost, tool: Tool, { text, meanwhile, fails, pr
   return { during, device, mark: fails ? '' : mark, upDns, downDns: takeDnsCalls(at), stripped, saved, log }
 }
 
-test('quick: leaves what wg-quick leaves', quickOptions, async t => {
+test('quick: leaves what wg-quick leaves', async t => {
   await withQuickHosts('same', async (...hosts) => {
     const left = Object.entries(cases)
     await Promise.all(
@@ -167,7 +167,7 @@ test('quick: leaves what wg-quick leaves', quickOptions, async t => {
   })
 })
 
-test('quick: through a link named wg-quick, in JSON, and by either tool after the other', quickOptions, async () => {
+test('quick: through a link named wg-quick, in JSON, and by either tool after the other', async () => {
   await withQuickHosts('link', async at => {
     const before = await at.state()
     const link = join(at.folder, 'wg-quick')
