@@ -42,7 +42,7 @@ function parseLine(text: string, line: number, file: string): IniLine {
   const fail = (reason: string, at = column) => iniError(file, line, at, reason)
 
   const nul = text.indexOf('\0')
-  if (nul >= 0) throw fail('the file has a NUL character, so it is no text', nul + 1)
+  if (nul >= 0) throw fail('there is a NUL character: this is no text, or UTF-16; save it as UTF-8', nul + 1)
   const words = said.trim()
   if (words === '') return { kind: hash < 0 ? 'blank' : 'comment', ...place }
   if (words.startsWith('[')) {

@@ -54,7 +54,12 @@ export function hookName(key: string): HookName {
 }
 
 export const interfaceKeys: readonly Key<InterfaceDraft>[] = [
-  { name: 'Address', read: (it, value) => it.addresses.push(...value.each(/[\s,]+/, parseCidr).map(formatCidr)) },
+  {
+    name: 'Address',
+    read: ({ addresses }, value) => {
+      for (const address of value.each(/[\s,]+/, parseCidr)) addresses.push(formatCidr(address))
+    },
+  },
   {
     name: 'DNS',
     read: ({ dns }, value) => {
@@ -83,7 +88,12 @@ export const interfaceKeys: readonly Key<InterfaceDraft>[] = [
 export const peerKeys: readonly Key<PeerDraft>[] = [
   { name: 'PublicKey', once: true, read: (it, value) => (it.publicKey = value.as(parsePublicKey)) },
   { name: 'PresharedKey', once: true, read: (it, value) => (it.presharedKey = value.as(parseSecretKey)) },
-  { name: 'AllowedIPs', read: (it, value) => it.allowedIps.push(...readAllowedIps(value)) },
+  {
+    name: 'AllowedIPs',
+    read: ({ allowedIps }, value) => {
+      for (const prefix of readAllowedIps(value)) allowedIps.push(prefix)
+    },
+  },
   { name: 'Endpoint', once: true, read: (it, value) => (it.endpoint = value.as(parseEndpointText)) },
   {
     name: 'PersistentKeepalive',

@@ -193,6 +193,15 @@ test('interface INI: the first comment of a peer may say its name', () => {
   assert.equal(formatInterfaceIni(parseInterfaceIni(text, 'wg0.conf')), `[Interface]\n\n${text}`)
 })
 
+const many: [name: string, text: string, count: (config: InterfaceConfig) => number][] = [
+  ['comments', '# a\n'.repeat(200_000), ({ comments }) => comments.length],
+  ['addresses on a line', `[Interface]\nAddress = ${Array(200_000).fill('10.0.0.1').join(',')}`, ({ addresses }) => addresses.length],
+  ['AllowedIPs on a line', `${peer}AllowedIPs = ${Array(200_000).fill('10.0.0.1').join(',')}`, ({ peers }) => peers[0]?.allowedIps.length ?? 0],
+] // biome-ignore format: a table
+for (const [name, text, count] of many) {
+  test(`interface INI: reads 200,000 ${name}`, () => assert.equal(count(parseInterfaceIni(text, 'wg0.conf')), 200_000))
+}
+
 const unsayable: [part: Partial<InterfaceConfig>, what: string][] = [
   [{ privateKey: { file: '/k' } }, 'interface.privateKey'],
   [{ hooks: { preUp: [], postUp: ['a', 'b # c'], preDown: [], postDown: [] } }, 'interface.hooks.postUp[1]'],
