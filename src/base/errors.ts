@@ -17,7 +17,7 @@ export const errorTable = {
   // What a person typed or wrote
   ERR_PODWIRE_USAGE: { message: '{what}', hint: 'See `podwire {command} --help`.', exit: 2 },
   ERR_PODWIRE_CIDR: {
-    message: '{where}: "{text}" is not an address with a prefix length: {reason}',
+    message: '{where}: "{text}" cannot be used: {reason}',
     hint: 'Write it as 10.99.1.0/24 or fd99:0:1::/64.',
     exit: 2,
   },
@@ -294,14 +294,10 @@ export class PodwireError extends Error {
 export function podwireError<C extends ErrorCode>(code: C, values: Values<C>, cause?: unknown): PodwireError {
   const { message, hint } = errorTable[code]
   const isWritten = (name: unknown) => name === 'text' || (code === 'ERR_PODWIRE_DOCUMENT' && name !== 'file')
-  const shown = (name: keyof Values<C>) =>
-    isWritten(name) ? shorten(hideKeys(String(values[name]))) : String(values[name])
+  const shown = (name: keyof Values<C>) => (isWritten(name) ? hideKeys(String(values[name])) : String(values[name]))
   const fill = (text: string): string => text.replace(/\{(\w+)\}/g, (_, name: keyof Values<C>) => shown(name))
   return new PodwireError(code, fill(message), fill(hint), cause === undefined ? undefined : { cause })
 }
-
-/** Of what somebody wrote, the beginning is enough. */
-const shorten = (text: string): string => (text.length > 1000 ? `${text.slice(0, 1000)}…` : text)
 
 /** The message of anything that was thrown. */
 export function reasonOf(error: unknown): string {

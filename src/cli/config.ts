@@ -10,6 +10,7 @@ import { formatInterfaceJson, parseInterfaceJson } from '../config/interface-jso
 import { formatJsonc } from '../config/jsonc-format.ts'
 import { exposureWarning, isSameFile, readText, rewriteText, standard, writeText } from './config-files.ts'
 import { checkNetworkText, defineDiff, defineRender } from './config-network.ts'
+import { printable } from './printable.ts'
 
 type Warn = (warning: string) => void
 
@@ -98,9 +99,7 @@ export function define(command: Command): void {
 /** Reads a document of one interface, in either form. */
 function parseInterface(kind: DocumentKind, text: string, file: string, warn: Warn): InterfaceConfig {
   if (kind === 'interface-ini') return parseInterfaceIni(text, file, warn)
-  if (kind === 'interface-json') return parseInterfaceJson(text, file, warn)
-  const reason = 'this is the document of a network; here one of a single interface is expected'
-  throw podwireError('ERR_PODWIRE_DOCUMENT', { file, path: 'network', reason })
+  return parseInterfaceJson(text, file, warn)
 }
 
 async function check(file: string): Promise<{ checked: Checked; refused?: PodwireError }> {
@@ -114,6 +113,9 @@ async function check(file: string): Promise<{ checked: Checked; refused?: Podwir
       return { checked: { file, kind, peers: null, warnings, error: null } }
     }
     const config = parseInterface(kind, text, file, warning => warnings.push(warning))
+    if (kind === 'interface-ini' && !/^\s*\[interface\]/im.test(text))
+      warnings.push(`${file}: there is no [Interface] in it`)
+    if (config.privateKey === undefined) warnings.push(`${file}: the interface has no private key, and reaches nobody`)
     const exposed = await exposureWarning(file, config)
     if (exposed !== undefined) warnings.push(exposed)
     return { checked: { file, kind, peers: config.peers.length, warnings, error: null } }
@@ -125,12 +127,16 @@ async function check(file: string): Promise<{ checked: Checked; refused?: Podwir
 }
 
 function printChecked({ file, kind, peers, warnings, error }: Checked): void {
-  for (const warning of warnings) console.error(`podwire: warning: ${warning}`)
+  for (const warning of warnings) printWarning(warning)
   if (error !== null) return
   const form = kind === 'interface-ini' ? 'INI' : 'JSON'
   const what =
     kind === 'network' ? 'a network' : `an interface in ${form} with ${peers} ${peers === 1 ? 'peer' : 'peers'}`
   console.log(`${file}: good: ${what}`)
+}
+
+function printWarning(warning: string): void {
+  console.error(printable(`podwire: warning: ${warning}`))
 }
 
 /** Ends with the last error's status. Each is said in its own line, the last with its hint, by main.ts. */
@@ -141,7 +147,7 @@ function finish(refused: readonly PodwireError[], said = false): void {
     process.exitCode = last.exitStatus
     return
   }
-  for (const { message } of refused.slice(0, -1)) console.error(`podwire: ${message}`)
+  for (const { message } of refused.slice(0, -1)) console.error(printable(`podwire: ${message}`))
   throw last
 }
 
@@ -152,7 +158,7 @@ function formOf(output: string): 'ini' | 'json' | undefined {
 
 function convert(text: string, file: string, to: 'ini' | 'json' | undefined): string {
   const kind = documentKind(text)
-  const config = parseInterface(kind, text, file, warning => console.error(`podwire: warning: ${warning}`))
+  const config = parseInterface(kind, text, file, printWarning)
   const isJson = to === undefined ? kind === 'interface-ini' : to === 'json'
   if (!isJson) return formatInterfaceIni(config)
   const converted = formatInterfaceJson(config)

@@ -3,6 +3,7 @@
 import { fileURLToPath } from 'node:url'
 import { type Command, Option } from 'commander'
 import type { QuickOptions, Verb } from '../quick/quick.ts'
+import { printable } from './printable.ts'
 
 const summaries: Record<Verb, string> = {
   up: 'make the interface: device, addresses, MTU, DNS, routes',
@@ -60,7 +61,7 @@ async function runVerb(verb: Verb, argument: string, { dryRun = false, backend =
     backend,
     deviceCommand: program ? [program] : [process.execPath, main, 'device'],
     show: text => console.log(text),
-    tell: line => console.error(line),
+    tell: line => console.error(printable(line)),
     signal: ending.signal,
   })
 }

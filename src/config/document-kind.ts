@@ -1,6 +1,7 @@
 // What a configuration is, found by its text and not by its name: INI, or JSON of one interface or of a network.
 
-import { parseJsonc } from './jsonc.ts'
+import { refusal } from './document-schema.ts'
+import { type JsoncDocument, parseJsonc } from './jsonc.ts'
 
 export type DocumentKind = 'interface-ini' | 'interface-json' | 'network'
 
@@ -12,5 +13,22 @@ export function documentKind(text: string): DocumentKind {
     return typeof value === 'object' && value !== null && 'network' in value ? 'network' : 'interface-json'
   } catch {
     return 'interface-json' // its parser will say what is wrong
+  }
+}
+
+/** By the key that only such a document has, at its top. */
+const documents = {
+  interface: 'the configuration of one interface, which `podwire quick` and `podwire config convert` take',
+  network: 'a network document: `podwire config render --node NAME` makes the configuration of one node of it',
+  range: "network.json of an agent's store, which `podwire agent` takes",
+}
+
+/** Refuses what is plainly a document of another kind than is wanted. Error: ERR_PODWIRE_DOCUMENT. */
+export function refuseOtherKind(document: JsoncDocument, wanted: 'interface' | 'network', file: string): void {
+  const { value } = document
+  if (typeof value !== 'object' || value === null || wanted in value) return
+  for (const [key, what] of Object.entries(documents)) {
+    if (key in value)
+      throw refusal(document, file, [key], `this is ${what}; expected ${documents[wanted].split(/[,:]/)[0]}`)
   }
 }

@@ -139,11 +139,18 @@ export function readEntry<Section>(
   seen.add(wanted)
 
   const read = <T>(part: string, at: number, parse: (text: string, where: string) => T): T => {
+    const word = part.replaceAll(/\s/g, '')
     try {
-      return parse(part.replaceAll(/\s/g, ''), key.name)
+      return parse(word, key.name)
     } catch (error) {
       if (!(error instanceof PodwireError)) throw error
-      throw iniError(file, line, at, error.message)
+      // As it is written, so that a missing comma shows.
+      throw iniError(
+        file,
+        line,
+        at,
+        error.message.replace(`"${word}"`, () => `"${part.trim()}"`),
+      )
     }
   }
   key.read(section, {

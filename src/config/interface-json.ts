@@ -4,6 +4,7 @@
 import { formatCidr, parseCidr } from '../base/cidr.ts'
 import { parsePublicKey, parseSecretKey } from '../base/key.ts'
 import { Secret } from '../base/secret.ts'
+import { refuseOtherKind } from './document-kind.ts'
 import { checkJsonc, formatPath, refusal } from './document-schema.ts'
 import type { InterfaceConfig, PeerConfig, SecretSource } from './interface-config.ts'
 import { type InterfaceDocument, interfaceDocumentSchema, parseDuration } from './interface-schema.ts'
@@ -28,6 +29,7 @@ export function parseInterfaceJson(
   warn: (warning: string) => void = () => {},
 ): InterfaceConfig {
   const document = parseJsonc(text, file)
+  refuseOtherKind(document, 'interface', file)
   const data = checkJsonc(interfaceDocumentSchema, document, file)
   const listed = listPeers(data.peers)
   refuseTwins(listed, document, file)

@@ -1,5 +1,7 @@
 // How each command of `wg` says what it takes: on standard error, as wg(8) does.
 
+import { printable } from '../printable.ts'
+
 /** Says it, and is the exit status. */
 export function sayUsage(text: string, status: 0 | 1): number {
   process.stderr.write(`Usage: ${text}\n`)
@@ -8,5 +10,5 @@ export function sayUsage(text: string, status: 0 | 1): number {
 
 /** Says what is taken in another way than it may be meant; nothing stops. */
 export function warn(text: string): void {
-  process.stderr.write(`Warning: ${text}\n`)
+  process.stderr.write(printable(`Warning: ${text}\n`))
 }

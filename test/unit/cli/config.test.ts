@@ -99,9 +99,22 @@ test('podwire config check: warns of a file with keys that others can read', () 
     write('b.conf', `[Interface]\n${peer}`, 0o644)
     const { status, stderr } = run(['check', 'a.conf', 'b.conf'])
     assert.equal(status, 0)
-    assert.match(stderr, /^podwire: warning: a\.conf: it has keys, and others .* `chmod 600 a\.conf`\n$/)
+    assert.match(stderr, /^podwire: warning: a\.conf: it has keys, and others .* `chmod 600 a\.conf`\n/)
+    assert.doesNotMatch(stderr, /b\.conf: it has keys/)
     chmodSync(folder, 0o700)
     assert.equal(run(['check', 'a.conf']).stderr, '') // nobody else gets that far
+  })
+})
+
+test('podwire config check: warns of what brings nothing up, and shows no control characters', () => {
+  inFolder(({ write, run }) => {
+    write('a.conf', '')
+    const { status, stderr } = run(['check', 'a.conf'])
+    assert.deepEqual([status, stderr.match(/no \[Interface\] in it|no private key/g)], [0, ['no [Interface] in it', 'no private key']]) // biome-ignore format: one line
+    write('b.conf', '[Interface]\nFoo\x1b[2J\x9b = 1\n')
+    assert.match(run(['check', 'b.conf']).stderr, /unknown key "Foo\\x1b\[2J\\x9b"/)
+    write('c.json', '{"interface": {"addresses": ["\\u001b[2J"]}}')
+    assert.match(run(['check', 'a.conf', 'c.json', 'b.conf']).stderr, /"\\x1b\[2J" cannot be used/)
   })
 })
 
