@@ -13,9 +13,6 @@ import { formatJsonc } from './jsonc-format.ts'
 import { overlapWarnings } from './peer-overlaps.ts'
 import { parseFwmark } from './wg-values.ts'
 
-/** Where an installed podwire has the schema, seen from a project. */
-const schemaPath = './node_modules/podwire/schema/interface.json'
-
 type ListedPeer = Extract<InterfaceDocument['peers'], readonly unknown[]>[number]
 type Path = readonly PropertyKey[]
 
@@ -41,6 +38,7 @@ export function parseInterfaceJson(
 
   const { privateKey, listenPort, fwmark, mtu, dns, hooks, ...rest } = data.interface
   return {
+    ...(data.$schema !== undefined && { schema: data.$schema }),
     ...(privateKey !== undefined && { privateKey: readSource(privateKey) }),
     ...(listenPort !== undefined && { listenPort }),
     ...(fwmark !== undefined && { fwmark: typeof fwmark === 'number' ? fwmark : parseFwmark(fwmark, 'fwmark') }),
@@ -117,7 +115,7 @@ function readSource(source: NonNullable<ListedPeer['presharedKey']>): SecretSour
 export function formatInterfaceJson(config: InterfaceConfig): string {
   const { addresses, dns, hooks, table } = config
   const document: InterfaceDocument = {
-    $schema: schemaPath,
+    ...(config.schema !== undefined && { $schema: config.schema }),
     interface: {
       ...list('comments', config.comments),
       ...(config.privateKey !== undefined && { privateKey: formatSource(config.privateKey) }),

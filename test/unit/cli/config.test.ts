@@ -211,6 +211,20 @@ test('podwire config fmt: lays files out in place, keeps mode and links, and is 
   })
 })
 
+test('podwire config fmt: the examples are in our layout', () => {
+  const examples = fileURLToPath(new URL('../../../../examples/', import.meta.url))
+  const files = ['interface', 'network'].flatMap(folder =>
+    readdirSync(`${examples}${folder}`).flatMap(name =>
+      /\.(json|conf)$/.test(name) ? `${examples}${folder}/${name}` : [],
+    ),
+  )
+  assert.ok(files.length > 10)
+  inFolder(({ run }) => {
+    const { status, stdout } = run(['fmt', '--check', ...files])
+    assert.deepEqual([status, stdout], [0, ''])
+  })
+})
+
 test('podwire config: a file that is not there, or cannot be written, is named', () => {
   inFolder(({ write, run }) => {
     write('a.conf', ini)
