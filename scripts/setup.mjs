@@ -50,6 +50,10 @@ const programs = {
     cpio: 'cpio',
     ip: 'iproute2',
     wg: 'wireguard-tools',
+    nft: 'nftables',
+    ping: 'iputils-ping',
+    ps: 'procps',
+    nsenter: 'util-linux',
     cc: 'gcc',
   },
 }[purpose]

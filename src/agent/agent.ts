@@ -20,18 +20,17 @@ import { differenceOf } from '../plan/difference.ts'
 import { planHost } from '../plan/plan.ts'
 import type { Store, StoreEvent } from '../store/store.ts'
 import { applyChanges } from '../system/apply.ts'
-import type { Host } from '../system/host.ts'
 import { openNftables } from '../system/nftables.ts'
 import { observeHost } from '../system/observe.ts'
 import { readOrCreateKey } from '../system/secrets.ts'
 import { prepareForwarding } from '../system/sysctl.ts'
 import { generatePrivateKey, publicKeyOf } from '../wireguard/keys.ts'
-import { connectUapi } from '../wireguard/uapi-client.ts'
+import { type Backend, chooseBackend, openBackend } from './backend.ts'
 import { closeHost } from './bare-host.ts'
 import { claimPrefixes } from './claim.ts'
-import { ensureDevice, requireRoom } from './device-process.ts'
 import { greetNewPeers } from './greet.ts'
 import { lockHost } from './host-lock.ts'
+import { type DeviceHost, ensureDevice, requireRoom } from './own-device.ts'
 import { Reconciler } from './reconciler.ts'
 import { observePrefixes, observeSelf, requireOutside } from './self.ts'
 import { View } from './view.ts'
@@ -42,6 +41,8 @@ export interface AgentOptions {
   readonly name: string
   /** Name of the interface. */
   readonly device: string
+  /** "auto": that of the device which is there, else the kernel's, and without one a userspace device. */
+  readonly backend: Backend | 'auto'
   readonly listenPort: number
   /** Where others reach this node, "ip:port"; empty behind a NAT. */
   readonly endpoints: readonly string[]
@@ -52,12 +53,15 @@ export interface AgentOptions {
   readonly log: Log
 }
 
-/** The doors to this host. Errors: ERR_PODWIRE_ADDON, _SYSTEM. */
-export function openHost(deviceName: string): Host {
+/** The doors to this host, and whose WireGuard its device is. Errors: ERR_PODWIRE_ADDON, _SYSTEM. */
+export function openHost(deviceName: string, asked: Backend | 'auto'): DeviceHost {
+  const links = openLinks()
+  const backend = chooseBackend(asked, deviceName, links)
   return {
+    backend,
     deviceName,
-    device: connectUapi(deviceName),
-    links: openLinks(),
+    device: openBackend(backend, deviceName),
+    links,
     nftables: openNftables(),
     clock: { wallMs: Date.now },
     publicKeyOf,
@@ -73,7 +77,7 @@ export function keyFile(stateFolder: string): string {
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
   const { store, name, device, listenPort, stateFolder, log } = options
   const network = await store.readNetwork()
-  const host = openHost(device)
+  const host = openHost(device, options.backend)
   let unlock = () => {}
   try {
     await host.nftables.observe() // no root, no nft: said before anything is made
@@ -106,7 +110,7 @@ export async function requireName(
 }
 
 interface Parts extends AgentOptions {
-  readonly host: Host
+  readonly host: DeviceHost
   readonly privateKey: Secret
   readonly view: View
   readonly prefixes: readonly string[]

@@ -16,7 +16,7 @@ import { generatePrivateKey, publicKeyOf } from '../wireguard/keys.ts'
 import { type AgentOptions, keyFile, openHost, requireName } from './agent.ts'
 import { observeBareHost } from './bare-host.ts'
 import { type Claiming, claimPrefixes } from './claim.ts'
-import { findDevice, requireRoom } from './device-process.ts'
+import { findDevice, requireRoom } from './own-device.ts'
 import { observePrefixes, observeSelf, requireOutside } from './self.ts'
 import { View } from './view.ts'
 
@@ -35,7 +35,7 @@ export async function previewHost(options: Omit<AgentOptions, 'log' | 'deviceCom
   const { store, name, device, listenPort, endpoints, stateFolder } = options
   const { view, unreadable } = await readView(store)
   const { network } = view
-  const host = openHost(device)
+  const host = openHost(device, options.backend)
   try {
     const key = await readKey(keyFile(stateFolder))
     const publicKey: PublicKey = publicKeyOf(key ?? generatePrivateKey())

@@ -38,7 +38,7 @@ export const errorTable = {
   },
   ERR_PODWIRE_KEY_EXPOSED: {
     message: 'the key in {file} can be read by others (mode {mode}, expected 0600)',
-    hint: 'Run `chmod 600 {file}`; if others may have read it, remove it, and a new key is made.',
+    hint: 'Run `chmod 600 {file}`; if others may have read it, {renewal}.',
     exit: 2,
   },
   ERR_PODWIRE_SECRET: {
@@ -84,7 +84,7 @@ export const errorTable = {
   },
 
   ERR_PODWIRE_NO_CONFIG: {
-    message: 'there is no configuration {file}',
+    message: 'there is no configuration {file}{or}',
     hint: 'Name a file that ends in .conf or .json by a path with a slash, or an interface of /etc/wireguard.',
     exit: 2,
   },
@@ -102,7 +102,7 @@ export const errorTable = {
   },
   ERR_PODWIRE_NO_KERNEL_WIREGUARD: {
     message: 'the kernel has no WireGuard, and no module of it',
-    hint: 'Load it with `modprobe wireguard`, or use a userspace device: `podwire device IF`.',
+    hint: 'Load it with `modprobe wireguard`, or use a userspace device: `podwire device IF`, or `podwire quick up` without --backend.',
     exit: 3,
   },
   ERR_PODWIRE_TOOL_MISSING: {
@@ -125,6 +125,11 @@ export const errorTable = {
   ERR_PODWIRE_QUICK_IS_UP: {
     message: 'the interface {name} exists already{state}',
     hint: 'Take it down with `podwire quick down {file}`, or apply a changed file with `podwire quick reload {file}`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_QUICK_NOT_UP: {
+    message: 'the interface {name} is not up',
+    hint: 'Bring it up with `podwire quick up {file}`.',
     exit: 1,
   },
   ERR_PODWIRE_QUICK_HALF_UP: {
@@ -252,7 +257,7 @@ export const errorTable = {
     exit: 2,
   },
   ERR_PODWIRE_UAPI_REFUSED: {
-    message: 'the device answered errno={errno} to a {operation} request',
+    message: 'the device refused a {operation} request: {reason}',
     hint: 'The log of the device says which line it refused.',
     exit: 1,
   },

@@ -9,6 +9,7 @@ const packages: Record<string, string> = {
   tc: 'iproute2',
   nft: 'nftables',
   wg: 'wireguard-tools',
+  bash: 'bash',
   resolvconf: 'openresolv',
   nsenter: 'util-linux',
   unshare: 'util-linux',
@@ -17,6 +18,11 @@ const packages: Record<string, string> = {
   iperf3: 'iperf3',
   ping: 'iputils-ping',
   curl: 'curl',
+}
+
+/** Debian's package of a program. */
+export function packageOf(tool: string): string {
+  return packages[tool] ?? tool
 }
 
 export interface Execution {
@@ -38,7 +44,7 @@ export function exec(
     const child = execFile(tool, args, { ...rest, maxBuffer: 1 << 28 }, (error, stdout, stderr) => {
       if (error === null) return resolve({ stdout, stderr })
       if (error.code === 'ENOENT') {
-        const values = { tool, what: `\`${command.join(' ')}\``, package: packages[tool] ?? tool }
+        const values = { tool, what: `\`${command.join(' ')}\``, package: packageOf(tool) }
         return reject(podwireError('ERR_PODWIRE_TOOL_MISSING', values, error))
       }
       const status = error.signal ? `signal ${error.signal}` : `status ${error.code}`

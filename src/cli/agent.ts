@@ -2,7 +2,7 @@
 
 import { hostname } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { AgentOptions } from '../agent/agent.ts'
 import { podwireError } from '../base/errors.ts'
 import { parseName } from '../model/name.ts'
@@ -14,16 +14,20 @@ export interface NodeFlags {
   readonly store: string
   readonly name: string
   readonly device: string
+  readonly backend: AgentOptions['backend']
   readonly listenPort: string
   readonly endpoint: readonly string[]
   readonly state: string
 }
+
+const backends: readonly AgentOptions['backend'][] = ['auto', 'kernel', 'userspace']
 
 export function defineNodeFlags(command: Command): Command {
   return command
     .requiredOption('--store <address>', 'where the records of all nodes are: file:/path/to/folder')
     .option('--name <name>', 'name of this node in the store', hostname())
     .option('--device <interface>', 'name of the WireGuard interface', 'podwire0')
+    .addOption(new Option('--backend <which>', 'whose WireGuard').choices(backends).default('auto'))
     .option('--listen-port <port>', 'UDP port of the tunnel', '51820')
     .option('--endpoint <ip:port>', 'where other nodes reach this one, best first; none behind a NAT', collect, [])
     .option('--state <folder>', "folder of this node's private key", '/var/lib/podwire')
@@ -46,6 +50,7 @@ export async function readNodeFlags(
     store: await openStore(flags.store),
     name: parseName(flags.name, '--name'),
     device: parseDeviceName(flags.device),
+    backend: flags.backend,
     listenPort,
     endpoints: parseEndpoints({ file: '--endpoint', path: '', value: flags.endpoint }),
     stateFolder: flags.state,
@@ -66,10 +71,11 @@ export function define(command: Command): void {
       'after',
       `
 It makes a key, claims prefixes of the network's range, starts a device (which outlives it), and keeps peers, routes and
-firewall in step with the store. On SIGTERM it ends and leaves all of that as it is.
+firewall in step with the store. On SIGTERM it ends and leaves all of that as it is. The device is the kernel's WireGuard, or
+where it has none a userspace device; one that is there already stays what it is.
 
 Environment:
-  PODWIRE_DEVICE_OPTIONS='--no-gso …'   options of the device that it starts: see podwire device --help
+  PODWIRE_DEVICE_OPTIONS='--no-gso …'   options of a userspace device that it starts: see podwire device --help
 
 Examples:
   podwire agent --store file:/srv/podwire --endpoint 198.51.100.7:51820

@@ -6,7 +6,7 @@ import { PodwireError, podwireError } from '../base/errors.ts'
 import { type DocumentKind, documentKind } from '../config/document-kind.ts'
 import type { InterfaceConfig } from '../config/interface-config.ts'
 import { formatInterfaceIni, layoutInterfaceIni, parseInterfaceIni } from '../config/interface-ini.ts'
-import { formatInterfaceJson, parseInterfaceJson } from '../config/interface-json.ts'
+import { formatInterfaceJson, parseInterfaceJson, schemaOf } from '../config/interface-json.ts'
 import { formatJsonc } from '../config/jsonc-format.ts'
 import { exposureWarning, isSameFile, readText, rewriteText, standard, writeText } from './config-files.ts'
 import { checkNetworkText, defineDiff, defineRender } from './config-network.ts'
@@ -161,7 +161,9 @@ function convert(text: string, file: string, to: 'ini' | 'json' | undefined): st
   const config = parseInterface(kind, text, file, printWarning)
   const isJson = to === undefined ? kind === 'interface-ini' : to === 'json'
   if (!isJson) return formatInterfaceIni(config)
-  const converted = formatInterfaceJson(config)
+  const converted = formatInterfaceJson(config, {
+    schema: kind === 'interface-json' ? schemaOf(text, file) : undefined,
+  })
   // What INI allows and JSON does not, such as a peer twice, shows here, before anything is written.
   parseInterfaceJson(converted, `${file} as JSON`)
   return converted

@@ -29,7 +29,10 @@ const commands: Record<string, { summary: string; load?: () => Promise<CommandFi
   lab: { summary: 'networks of namespaces on this machine, for trying things', load: () => import('./lab.ts') },
 }
 
-async function main(argv: readonly string[]): Promise<void> {
+async function main(words: readonly string[]): Promise<void> {
+  // The commands of a command are known when its file is loaded, and `wg` has its own help: `help` is `--help` behind the name.
+  const [node = '', file = '', first, name = '--help'] = words
+  const argv = first === 'help' ? [node, file, name, ...(Object.hasOwn(commands, name) ? ['--help'] : [])] : words
   // What scripts call a thousand times reads its own words: commander alone would double its time to start.
   if (argv[2] === 'wg') {
     const { runWg } = await import('./wg/main.ts')
@@ -40,7 +43,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const program = new Command('podwire')
     .description('An encrypted network for containers.')
     .version(version, '-V, --version', 'print the version')
-    .helpCommand(false)
+    .helpCommand('help [command]', 'what a command takes, as `podwire COMMAND --help`')
     .configureHelp({ showGlobalOptions: false })
     .configureOutput({ outputError: () => {} }) // `report` says it
     .addHelpText('after', '\nExit status: 0 done, 1 failed, 2 bad input, 3 the machine lacks something.')
@@ -63,12 +66,18 @@ function throwUsage(command: Command, path: string): void {
   for (const sub of command.commands) throwUsage(sub, `${path} ${sub.name()}`)
 }
 
-// Whoever reads the output may stop (`podwire … | head`): that is no reason to end.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
+// Whoever reads the output may stop (`podwire … | head`): that is no reason to end. Nor is a full disk, in the middle of `quick up`:
+// it is said once, and the status at the end is not 0. What standard error does not take can be said nowhere.
+let unwritten = false
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE' || unwritten) return
+  unwritten = true
+  console.error(`podwire: standard output cannot be written: ${error.message}`)
+  process.once('exit', () => {
+    process.exitCode ||= 1
   })
-}
+})
+process.stderr.on('error', () => {})
 
 // wg-quick and scripts take one word for a command: a link to this file with one of these names is the command beside it.
 const links: Record<string, string> = {

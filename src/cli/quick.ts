@@ -5,6 +5,14 @@ import { type Command, Option } from 'commander'
 import type { QuickOptions, Verb } from '../quick/quick.ts'
 import { printable } from './printable.ts'
 
+/** What a verb does not do, and somebody might expect. */
+const notes: Partial<Record<Verb, string>> = {
+  reload: `
+No hook is run: not the old ones, and not the new ones of an edited file (\`down\` and \`up\` run them); only the accept rules that
+\`podwire config render\` wrote among them are applied. Routes and rules that hooks made are left alone. If anything fails,
+what was done is taken back. \`reload --dry-run\` says what would change.`,
+}
+
 const summaries: Record<Verb, string> = {
   up: 'make the interface: device, addresses, MTU, DNS, routes',
   down: 'remove it, and all that belongs to it',
@@ -19,7 +27,8 @@ export function define(command: Command): void {
     `
 CONFIG is the name of an interface, whose file is /etc/wireguard/NAME.conf or NAME.json, or a path to such a file.
 An \`up\` that fails takes back what it did; PreDown and PostDown are not run then, as with wg-quick. A run that was
-killed is finished by the next: \`down\` removes what is left of it.
+killed is finished by the next: \`down\` removes what is left of it. A \`reload\` that fails takes back what it did; it leaves
+an MTU that the file does not say as it is. \`save\` keeps the sources of secrets, also of those that it cannot read.
 
 Environment:
   WG_QUICK_USERSPACE_IMPLEMENTATION=PROGRAM   the userspace device where the kernel has no WireGuard (podwire device)
@@ -35,6 +44,7 @@ Examples:
   for (const [verb, summary] of Object.entries(summaries)) {
     const sub = command.command(verb).summary(summary).description(summary)
     sub.argument('<config>', 'name of an interface, or path of its file')
+    sub.addHelpText('after', notes[verb as Verb] ?? '')
     if (verb !== 'strip') sub.option('--dry-run', 'print what would be done as commands, and do nothing')
     if (verb === 'up') {
       const choices = ['auto', 'kernel', 'userspace']

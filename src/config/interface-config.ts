@@ -7,8 +7,6 @@ import type { SecretSource } from '../base/secret.ts'
 export type { SecretSource }
 
 export interface InterfaceConfig {
-  /** JSON only: where an editor finds the schema. */
-  readonly schema?: string
   /** Absent: the device has none until a hook sets it. */
   readonly privateKey?: SecretSource
   /** Absent or 0: the kernel chooses. */

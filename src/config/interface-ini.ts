@@ -19,6 +19,7 @@ import {
 } from './interface-ini-keys.ts'
 import { unsayableHook } from './interface-values.ts'
 import { overlapWarnings } from './peer-overlaps.ts'
+import { formatFwmark } from './wg-values.ts'
 
 /**
  * Reads what wg-quick reads; `file` names it in errors (ERR_PODWIRE_DOCUMENT, with line and column) and in warnings of
@@ -137,7 +138,7 @@ export function formatInterfaceIni(config: InterfaceConfig): string {
       hooks[hookName(name)].map((command, i) => [name, sayable(name, command, i)] as const),
     ),
     ['ListenPort', config.listenPort],
-    ['FwMark', formatMark(config.fwmark)],
+    ['FwMark', config.fwmark === undefined ? undefined : formatFwmark(config.fwmark)],
     ['PrivateKey', literal(config.privateKey, 'interface.privateKey')],
   ])
   const peers = config.peers.map((peer, i) => {
@@ -161,10 +162,6 @@ function section(
 ): string {
   const said = entries.filter(([, value]) => value !== undefined).map(([key, value]) => `${key} = ${value}`)
   return [...comments.map(formatComment), `[${name}]`, ...said].map(line => `${line}\n`).join('')
-}
-
-function formatMark(mark: number | undefined): string | undefined {
-  return mark === 0 ? 'off' : mark === undefined ? undefined : `0x${mark.toString(16)}`
 }
 
 function literal(source: SecretSource | undefined, what: string): string | undefined {

@@ -11,7 +11,7 @@ import { type InterfaceDocument, interfaceDocumentSchema, parseDuration } from '
 import { type JsoncDocument, parseJsonc } from './jsonc.ts'
 import { formatJsonc } from './jsonc-format.ts'
 import { overlapWarnings } from './peer-overlaps.ts'
-import { parseFwmark } from './wg-values.ts'
+import { formatFwmark, parseFwmark } from './wg-values.ts'
 
 type ListedPeer = Extract<InterfaceDocument['peers'], readonly unknown[]>[number]
 type Path = readonly PropertyKey[]
@@ -38,7 +38,6 @@ export function parseInterfaceJson(
 
   const { privateKey, listenPort, fwmark, mtu, dns, hooks, ...rest } = data.interface
   return {
-    ...(data.$schema !== undefined && { schema: data.$schema }),
     ...(privateKey !== undefined && { privateKey: readSource(privateKey) }),
     ...(listenPort !== undefined && { listenPort }),
     ...(fwmark !== undefined && { fwmark: typeof fwmark === 'number' ? fwmark : parseFwmark(fwmark, 'fwmark') }),
@@ -111,17 +110,25 @@ function readSource(source: NonNullable<ListedPeer['presharedKey']>): SecretSour
   return typeof source === 'string' ? parseSecretKey(source, 'secret') : source
 }
 
-/** The document, as plain JSON. Keys that are said by value are in it in clear. */
-export function formatInterfaceJson(config: InterfaceConfig): string {
+/** The schema that a document names; undefined if it names none. Error: ERR_PODWIRE_DOCUMENT. */
+export function schemaOf(text: string, file: string): string | undefined {
+  return checkJsonc(interfaceDocumentSchema, parseJsonc(text, file), file).$schema
+}
+
+/** The document, as plain JSON; it names that schema, or none. Keys that are said by value are in it in clear. */
+export function formatInterfaceJson(
+  config: InterfaceConfig,
+  { schema }: { readonly schema: string | undefined } = { schema: undefined },
+): string {
   const { addresses, dns, hooks, table } = config
   const document: InterfaceDocument = {
-    ...(config.schema !== undefined && { $schema: config.schema }),
+    ...(schema !== undefined && { $schema: schema }),
     interface: {
       ...list('comments', config.comments),
       ...(config.privateKey !== undefined && { privateKey: formatSource(config.privateKey) }),
       ...list('addresses', addresses),
       ...(config.listenPort !== undefined && { listenPort: config.listenPort }),
-      ...(config.fwmark !== undefined && { fwmark: formatMark(config.fwmark) }),
+      ...(config.fwmark !== undefined && { fwmark: formatFwmark(config.fwmark) }),
       ...(config.mtuBytes !== undefined && { mtu: config.mtuBytes }),
       ...(dns.servers.length + dns.search.length > 0 && {
         dns: { ...list('servers', dns.servers), ...list('search', dns.search) },
@@ -158,10 +165,6 @@ function formatPeer(peer: PeerConfig): ListedPeer {
 /** The key with its list; nothing if the list is empty. */
 function list<Key extends string>(key: Key, items: readonly string[]): Partial<Record<Key, string[]>> {
   return items.length === 0 ? {} : ({ [key]: [...items] } as Record<Key, string[]>)
-}
-
-function formatMark(mark: number): string {
-  return mark === 0 ? 'off' : `0x${mark.toString(16)}`
 }
 
 function formatSource(source: SecretSource): NonNullable<ListedPeer['presharedKey']> {

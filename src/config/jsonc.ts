@@ -36,7 +36,7 @@ const words = { true: true, false: false, null: null }
 const none: ReadonlyMap<PropertyKey, Node> = new Map()
 
 /** "line 3, column 7" of an offset. */
-export function formatPlace(text: string, offset: number): string {
+function formatPlace(text: string, offset: number): string {
   const lines = text.slice(0, offset).split('\n')
   return `line ${lines.length}, column ${(lines.at(-1)?.length ?? 0) + 1}`
 }

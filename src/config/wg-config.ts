@@ -7,6 +7,7 @@ import { podwireError } from '../base/errors.ts'
 import { formatSecretKey, type PublicKey, parsePublicKey, parseSecretKey } from '../base/key.ts'
 import type { Secret } from '../base/secret.ts'
 import type { DeviceState } from '../model/device.ts'
+import { isQuickKey } from './quick-keys.ts'
 import {
   type FindService,
   type HostPort,
@@ -56,9 +57,6 @@ interface Entry {
   readonly where: string
 }
 
-/** What belongs to wg-quick(8): its `strip` leaves it out. */
-const quickKeys = ['address', 'dns', 'mtu', 'table', 'preup', 'postup', 'predown', 'postdown', 'saveconfig']
-
 /**
  * Reads a whole text. Errors, each with file, line and reason, never with what may be a key: ERR_PODWIRE_DOCUMENT (a line that is not
  * known), ERR_PODWIRE_KEY, _VALUE, _CIDR, _ENDPOINT (a value).
@@ -88,7 +86,7 @@ export function parseWgConfig(text: string, file: string, findService: FindServi
         ? readDeviceEntry(device, entry, findService)
         : readPeerEntry(section, entry, findService, warnings)
     if (isKnown) continue
-    const hint = quickKeys.includes(entry.key) ? ': it is for wg-quick, whose `strip` leaves it out' : ''
+    const hint = isQuickKey(entry.key) ? ': it is for wg-quick, whose `strip` leaves it out' : ''
     throw refuse(`"${name}" is not a key of ${section === 'interface' ? 'an interface' : 'a peer'}${hint}`)
   }
   const config = { ...device, peers: peers.map(peer => finishPeer(peer, file)) }

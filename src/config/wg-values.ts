@@ -39,6 +39,10 @@ export function parseFwmark(text: string, where: string): number {
   throw refuseValue(where, text, 'off, or a number of 32 bits, from 0 to 0xffffffff')
 }
 
+export function formatFwmark(mark: number): string {
+  return mark === 0 ? 'off' : `0x${mark.toString(16)}`
+}
+
 /** "off", or seconds; 0 is off. Error: ERR_PODWIRE_VALUE. */
 export function parseKeepalive(text: string, where: string): number {
   const seconds = isOff(text) ? 0 : /^\d+$/.test(text) ? Number(text) : Number.NaN

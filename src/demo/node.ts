@@ -44,7 +44,8 @@ export function startAgent(stage: Stage, node: string): ChildProcess {
   const state = join(lab.sharedFolder, 'state', node)
   mkdirSync(state, { recursive: true, mode: 0o700 })
   mkdirSync(join(lab.sharedFolder, 'logs'), { recursive: true })
-  const flags = ['--store', `file:${storeFolder(stage)}`, '--name', node, '--device', device, '--state', state]
+  const where = ['--store', `file:${storeFolder(stage)}`, '--name', node, '--state', state]
+  const flags = [...where, '--device', device, '--backend', 'userspace']
   const reachable = (endpoints[node] ?? []).flatMap(endpoint => ['--endpoint', endpoint])
   return startApart(stage, node, `agent-${node}`, [...podwire, 'agent', ...flags, ...reachable])
 }

@@ -30,6 +30,13 @@ export interface FoundPeer {
   readonly lastHandshakeMs?: number
 }
 
+interface MissingTool {
+  readonly tool: string
+  readonly package: string
+  /** What alone needs it; absent: every node does. */
+  readonly onlyFor?: string
+}
+
 export interface HostFacts {
   readonly kernelRelease: string
   /** WireGuard of the kernel: in use or built in, a module that could be loaded, or none. */
@@ -42,7 +49,7 @@ export interface HostFacts {
   readonly missingCapabilities: readonly string[]
   readonly nftables: Found
   /** Programs that are not on the path, with Debian's package of each. */
-  readonly missingTools: readonly { readonly tool: string; readonly package: string }[]
+  readonly missingTools: readonly MissingTool[]
   /** Whether the host forwards; absent: it does not have the family. */
   readonly forwarding: { readonly ipv4?: boolean; readonly ipv6?: boolean }
   /** Whether the clock is set by others; absent: nobody could be asked. */

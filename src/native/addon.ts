@@ -3,7 +3,7 @@
 
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { type ErrorCode, errorTable, podwireError, reasonOf } from '../base/errors.ts'
+import { type ErrorCode, errorTable, PodwireError, podwireError, reasonOf } from '../base/errors.ts'
 
 let loaded: unknown
 
@@ -27,8 +27,15 @@ export function callAddon<T>(call: () => T): T {
   } catch (error) {
     const code = (error as { code?: unknown }).code
     if (typeof code === 'string' && code in errorTable) {
-      throw podwireError(code as ErrorCode, JSON.parse(reasonOf(error)), error)
+      const values = JSON.parse(reasonOf(error))
+      throw podwireError(code as ErrorCode, values, Object.assign(error as Error, { errno: Number(values.errno) }))
     }
     throw error
   }
+}
+
+/** The kernel's number for why a call into the addon failed (ERR_PODWIRE_SYSTEM); undefined where it was not the kernel. */
+export function kernelErrno(error: unknown): number | undefined {
+  if (!(error instanceof PodwireError) || error.code !== 'ERR_PODWIRE_SYSTEM') return undefined
+  return (error.cause as { errno?: number } | undefined)?.errno || undefined
 }

@@ -73,7 +73,7 @@ export function getWireguard(name: string, namespacePath?: string): WireguardLin
 
 /**
  * Changes a device, in the order of `change`; what came before an error stays.
- * Errors: as of `getWireguard`, ERR_PODWIRE_PORT_IN_USE, ERR_PODWIRE_ENDPOINT.
+ * Errors: as of `getWireguard`, ERR_PODWIRE_PORT_IN_USE, ERR_PODWIRE_VALUE, ERR_PODWIRE_ENDPOINT.
  */
 export function setWireguard(name: string, change: WireguardLinkChange, namespacePath?: string): void {
   callAddon(() => loadAddon<Addon>().setWireguard(name, change, namespacePath))

@@ -96,7 +96,9 @@ function backendChosen({ kernelWireguard, tun: { ok: hasTun } }: HostFacts): Fin
 function tools({ missingTools: missing }: HostFacts): Finding {
   if (missing.length === 0) return ok('tools', 'all programs that podwire calls are there')
   const packages = [...new Set(missing.map(each => each.package))].join(' ')
-  return problem('tools', `not found: ${missing.map(({ tool }) => tool).join(', ')}`, `apt-get install ${packages}`)
+  const names = missing.map(({ tool, onlyFor }) => (onlyFor === undefined ? tool : `${tool} (only for ${onlyFor})`))
+  const state = missing.every(({ onlyFor }) => onlyFor !== undefined) ? note : problem
+  return state('tools', `not found: ${names.join(', ')}`, `apt-get install ${packages}`)
 }
 
 function nftables({ nftables: found }: HostFacts): Finding {

@@ -68,7 +68,7 @@ function nextHop({ topology }: NetworkDocument, from: NetworkNode, to: NetworkNo
 }
 
 /** What it shares and nobody with a better priority does. */
-export function carriedShares({ nodes }: NetworkDocument, node: NetworkNode): string[] {
+function carriedShares({ nodes }: NetworkDocument, node: NetworkNode): string[] {
   return node.shares
     .filter(({ prefix, priority = 0 }) =>
       nodes.every(({ shares }) => shares.every(other => other.prefix !== prefix || (other.priority ?? 0) >= priority)),

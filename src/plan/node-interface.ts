@@ -8,6 +8,7 @@
 //   PostDown   the accept rules go when the device is gone
 
 import { podwireError } from '../base/errors.ts'
+import { shellQuote } from '../base/shell-quote.ts'
 import type { InterfaceConfig } from '../config/interface-config.ts'
 import type { AcceptRules } from '../policy/accept-rules.ts'
 import type { NodePlan } from './network.ts'
@@ -36,7 +37,7 @@ export function nodeInterface(
     hooks: {
       preUp: [acceptHook(accept)],
       postUp: [
-        ...(form === 'ini' ? [`wg set %i private-key ${quoted(privateKeyFile)}`] : []),
+        ...(form === 'ini' ? [`wg set %i private-key ${shellQuote(privateKeyFile)}`] : []),
         ...forwards.map(forwardHook),
       ],
       preDown: [],
@@ -57,8 +58,4 @@ export function nodeInterface(
     }),
     comments: [],
   }
-}
-
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }

@@ -5,10 +5,10 @@ import { accessSync, constants, existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { canonicalPrefix } from '../base/canonical-prefix.ts'
-import type { Family } from '../base/cidr.ts'
+import { type Family, formatCidr, parseCidr } from '../base/cidr.ts'
 import { PodwireError } from '../base/errors.ts'
 import { exec } from '../base/exec.ts'
-import type { Device, DeviceState } from '../model/device.ts'
+import type { Device, DeviceState, PeerState } from '../model/device.ts'
 import { type Links, openLinks } from '../native/link.ts'
 import { findRenderedHooks } from '../plan/node-hooks.ts'
 import { type HostFacts, type LinkFacts, type LinkRoute, mainTable, type ReadyConfig } from '../plan/quick/facts.ts'
@@ -16,6 +16,7 @@ import { firewallTable, nftFamily } from '../plan/quick/tunnel.ts'
 import { acceptTable } from '../policy/accept-rules.ts'
 import { readSysctl } from '../system/sysctl.ts'
 import { socketPath } from '../wireguard/uapi-client.ts'
+import { namedZone } from '../wireguard/zone.ts'
 
 const families: readonly Family[] = [4, 6]
 const firstTable = 51820
@@ -34,12 +35,12 @@ export async function observe(
   const links = openLinks()
   try {
     const own = links.links().find(link => link.name === name)
-    const device = own && (await stateOf(name, openDevice))
+    const device = own && (await observeDevice(name, openDevice))
     const rules = await Promise.all(families.map(rulesOf))
     const resolvconf = await findResolvconf()
     const defaultMtu = defaultMtuOf(links)
     return {
-      ...(own !== undefined && { link: await observeLink(links, name, own.mtuBytes) }),
+      ...(own !== undefined && { link: await observeLink(name, own.mtuBytes) }),
       ...(device !== undefined && { device }),
       isWireGuard: own?.kind === 'wireguard' || device !== undefined || existsSync(socketPath(name)),
       markRules: rules.flatMap(({ markRules }) => markRules),
@@ -57,19 +58,47 @@ export async function observe(
 }
 
 /** Undefined if nobody answers for it: a device that died or hangs must not keep its link from being removed. */
-async function stateOf(name: string, openDevice: (name: string) => Promise<Device>): Promise<DeviceState | undefined> {
+export async function observeDevice(
+  name: string,
+  openDevice: ObserveOptions['openDevice'],
+): Promise<DeviceState | undefined> {
   try {
-    return await (await openDevice(name)).get()
+    const state = await (await openDevice(name)).get()
+    return { ...state, peers: state.peers.map(withNamedZone) }
   } catch (error) {
     if (error instanceof PodwireError) return undefined
     throw error
   }
 }
 
-async function observeLink(links: Links, name: string, mtuBytes: number): Promise<LinkFacts> {
-  const addresses = links.addresses().filter(({ link, scope }) => link === name && scope !== 'link')
+/** As files say it: the number of a link is another after the next start. */
+function withNamedZone(peer: PeerState): PeerState {
+  return peer.endpoint === undefined ? peer : { ...peer, endpoint: namedZone(peer.endpoint) }
+}
+
+async function observeLink(name: string, mtuBytes: number): Promise<LinkFacts> {
+  const addresses = await Promise.all(families.map(family => addressesOf(name, family)))
   const routes = await Promise.all(families.map(family => routesOf(name, family)))
-  return { mtuBytes, addresses: addresses.map(({ cidr }) => cidr), routes: routes.flat() }
+  return { mtuBytes, addresses: addresses.flat(), routes: routes.flat() }
+}
+
+/** One address of `ip -json address`. */
+interface AddressLine {
+  readonly local: string
+  readonly prefixlen: number
+  /** By its number: 1 to 3 are the kernel's own. Absent before Linux 5.18 and iproute2 6.3; then the flags below tell. */
+  readonly protocol?: string
+  readonly 'stable-privacy'?: true
+  readonly dynamic?: true
+}
+
+/** Of all scopes, but not those that the kernel made by itself, which nobody configured. */
+async function addressesOf(name: string, family: Family): Promise<string[]> {
+  const links = await ip<{ addr_info?: AddressLine[] }>(family, ['address', 'show', 'dev', name])
+  return links
+    .flatMap(({ addr_info = [] }) => addr_info)
+    .filter(line => !(line.dynamic || line['stable-privacy'] || ['1', '2', '3'].includes(line.protocol ?? '')))
+    .map(({ local, prefixlen }) => formatCidr(parseCidr(`${local}/${prefixlen}`, 'ip address')))
 }
 
 /** One line of `ip -json route`, with numbers for names. */

@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs'
 import { PodwireError, podwireError } from '../base/errors.ts'
 import { exec } from '../base/exec.ts'
 import { formatInterfaceIni } from '../config/interface-ini.ts'
+import { hasWireguard } from '../native/wireguard-link.ts'
 import { describeAction } from '../plan/quick/describe.ts'
 import { isLeftOver, planDown } from '../plan/quick/down.ts'
 import type { HostFacts, ReadyConfig } from '../plan/quick/facts.ts'
@@ -18,11 +19,12 @@ import { hookSteps, type Step } from '../plan/quick/step.ts'
 import { planUp } from '../plan/quick/up.ts'
 import { takeLock } from '../system/process-lock.ts'
 import { openDevice } from '../wireguard/devices.ts'
-import { type ConfigFile, formatConfig, readConfigFile, readSecrets, stripIni, writeConfigFile } from './config-file.ts'
+import { type ConfigFile, formatConfig, readConfigFile, stripIni, writeConfigFile } from './config-file.ts'
 import { endpointAddress, resolveEndpoints } from './endpoints.ts'
 import { type Journal, openJournal } from './journal.ts'
-import { observe, observeAcceptTable } from './observe.ts'
+import { observe, observeAcceptTable, observeDevice } from './observe.ts'
 import { runAnyway, Transaction, type Workshop } from './run-steps.ts'
+import { readOrTell, readSecrets, readWithoutRunning } from './secrets.ts'
 
 export type Verb = 'up' | 'down' | 'reload' | 'save' | 'strip'
 
@@ -54,7 +56,7 @@ const verbs: Record<Exclude<Verb, 'strip'>, (job: Job) => Promise<void>> = { up,
 
 /**
  * Carries out a verb. Errors: ERR_PODWIRE_NO_CONFIG, _NAME, _NEEDS_ROOT, _NAME_IN_USE, _QUICK_IS_UP, _QUICK_HALF_UP,
- * _QUICK_BUSY, _NO_DEVICE, _HOOK, _UNRESOLVED, _INTERRUPTED, those of the parsers, of the device and of the programs that are run.
+ * _QUICK_NOT_UP, _QUICK_BUSY, _NO_DEVICE, _NO_KERNEL_WIREGUARD, _TOOL_MISSING, _HOOK, _UNRESOLVED, _INTERRUPTED, those of the parsers, of the device and of the programs that are run.
  */
 export async function quick(verb: Verb, options: QuickOptions): Promise<void> {
   const { argument, dryRun, tell, show } = options
@@ -84,7 +86,8 @@ async function up(job: Job): Promise<void> {
     const state = unfinished === 'down' ? ', and its `down` was killed in the middle' : ''
     throw podwireError('ERR_PODWIRE_QUICK_IS_UP', { name, file: options.argument, state })
   }
-  const secrets = await readSecrets(file)
+  requireParts(job, before)
+  const secrets = await secretsOf(job)
   const preUp = hookSteps(name, config.hooks.preUp)
   if (options.dryRun) {
     const ready = await resolveEndpoints(secrets, { ...options, patient: false })
@@ -111,7 +114,7 @@ async function down(job: Job): Promise<void> {
   const unfinished = await journal.unfinished()
   const isThere = facts.link !== undefined && facts.isWireGuard
   if (!isThere && (facts.link !== undefined || (unfinished === undefined && !isLeftOver(facts)))) {
-    throw notUp(name, facts)
+    throw notUp(job, facts)
   }
   const { before, remove, after } = planDown(name, config, facts)
   if (options.dryRun) return showSteps(job, [...before, ...remove, ...after])
@@ -150,46 +153,59 @@ async function finishDown({ file, workshop, journal }: Job, facts: HostFacts, un
 async function reload(job: Job): Promise<void> {
   const { options, file, workshop, journal } = job
   const { name } = file
-  const secrets = await readSecrets(file)
-  const ready = await resolveEndpoints(secrets, { ...options, patient: !options.dryRun })
+  const ready = await resolveEndpoints(await secretsOf(job), { ...options, patient: !options.dryRun })
   const { link, device, ...facts } = await observeWays(name, ready)
-  if (link === undefined || device === undefined) throw notUp(name, { link })
+  if (link === undefined || device === undefined) throw notUp(job, { link })
   if ((await journal.unfinished()) === 'up') {
     throw podwireError('ERR_PODWIRE_QUICK_HALF_UP', { name, file: options.argument })
   }
+  requireParts(job, facts)
   const steps = planReload(name, ready, { ...facts, link, device, ...(await observeAcceptTable(name, ready)) })
   if (options.dryRun) return showSteps(job, steps)
   const transaction = new Transaction(workshop)
   try {
     await transaction.run(steps)
   } catch (error) {
-    await transaction.rollBack()
+    const isWhole = await transaction.rollBack()
+    if (!isWhole)
+      workshop.tell(`${name}: what could not be taken back stays; a reload of a good file goes on from there`)
     throw error
   }
 }
 
+/** What would end it halfway ends it before its beginning. Errors: ERR_PODWIRE_NO_KERNEL_WIREGUARD, ERR_PODWIRE_TOOL_MISSING. */
+function requireParts({ options, file }: Job, { resolvconf }: HostFacts): void {
+  if (options.backend === 'kernel' && !hasWireguard()) throw podwireError('ERR_PODWIRE_NO_KERNEL_WIREGUARD', {})
+  if (file.config.dns.servers.length === 0 || resolvconf !== undefined) return
+  throw podwireError('ERR_PODWIRE_TOOL_MISSING', { tool: 'resolvconf', what: 'DNS in the file', package: 'openresolv' })
+}
+
+/** Errors: those of reading a secret. */
+async function secretsOf({ options: { dryRun, tell }, file: { name, config } }: Job): Promise<ReadyConfig> {
+  if (!dryRun) return readSecrets(config)
+  return readSecrets(config, readWithoutRunning(await observeDevice(name, openDevice), tell))
+}
+
 async function save({ options, file }: Job): Promise<void> {
-  const text = await savedText(file)
+  const text = await savedText(file, options)
   if (!options.dryRun) return writeConfigFile(file, text)
   options.show(`# ${file.file}\n${hideKeys(text)}`)
 }
 
-/** The text that `save` writes. Error: ERR_PODWIRE_NO_DEVICE. */
-async function savedText(file: ConfigFile): Promise<string> {
+/** The text that `save` writes. Errors: ERR_PODWIRE_QUICK_NOT_UP, ERR_PODWIRE_NO_DEVICE. */
+async function savedText(file: ConfigFile, options: QuickOptions): Promise<string> {
+  const { dryRun, tell } = options
   const { name, config } = file
   const { link, device } = await observe(name, { openDevice })
-  if (link === undefined || device === undefined) throw notUp(name, { link })
-  // A secret that cannot be read any more is written as the device has it.
-  const ready = await readSecrets(file).catch((error): Pick<ReadyConfig, 'privateKey' | 'peers'> => {
-    if (error instanceof PodwireError) return { peers: [] }
-    throw error
-  })
+  if (link === undefined || device === undefined) throw notUp({ options, file }, { link })
+  const read = readOrTell(tell)
+  const ready = await readSecrets(config, dryRun ? readWithoutRunning(device, tell, read) : read)
   return formatConfig(file, savedConfig(config, ready, device, link))
 }
 
-function notUp(name: string, { link }: { link?: unknown }): PodwireError {
-  const reason =
-    link === undefined ? 'nothing of that name is up' : 'there is a link of that name, but no device answers'
+function notUp({ options, file: { name } }: Pick<Job, 'options' | 'file'>, { link }: { link?: unknown }): PodwireError {
+  if (link === undefined) return podwireError('ERR_PODWIRE_QUICK_NOT_UP', { name, file: options.argument })
+  const reason = 'there is a link of that name, but no device answers'
   return podwireError('ERR_PODWIRE_NO_DEVICE', { name, reason })
 }
 
@@ -200,8 +216,8 @@ function hideKeys(text: string): string {
 
 /** What wg(8) reads; the rest left out. Keys are in it. */
 async function strippedText(file: ConfigFile): Promise<string> {
-  if (file.form === 'ini') return stripIni(file.text)
-  const { addresses: _, mtuBytes: __, ...config } = await readSecrets(file)
+  if (file.kind === 'interface-ini') return stripIni(file.text)
+  const { addresses: _, mtuBytes: __, ...config } = await readSecrets(file.config)
   const none = { preUp: [], postUp: [], preDown: [], postDown: [] }
   const dns = { servers: [], search: [] }
   return formatInterfaceIni({ ...config, addresses: [], dns, table: 'auto', saveConfig: false, hooks: none })
@@ -214,8 +230,10 @@ function observeWays(name: string, { peers }: ReadyConfig) {
 }
 
 function showSteps({ file, options }: Job, steps: readonly Step[]): void {
+  const startsDevice = options.backend === 'userspace' || !hasWireguard()
   for (const { action } of steps) {
-    for (const line of describeAction(file.name, action, { withInput: true })) options.show(line)
+    if (action.kind === 'createLink' && startsDevice) options.show([...options.deviceCommand, file.name].join(' '))
+    else for (const line of describeAction(file.name, action, { withInput: true })) options.show(line)
   }
 }
 
@@ -227,7 +245,7 @@ function makeWorkshop(options: QuickOptions, file: ConfigFile): Workshop {
     signal,
     openDevice: () => openDevice(file.name),
     createLink: () => createLink(file.name, options),
-    save: async () => writeConfigFile(file, await savedText(file)),
+    save: async () => writeConfigFile(file, await savedText(file, options)),
   }
 }
 

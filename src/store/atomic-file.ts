@@ -6,6 +6,9 @@ import { link, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 
 const hidden = '.new-'
+/** What ends a hidden name, as hexadecimal digits. */
+const uniqueBytes = 6
+const unique = /^[0-9a-f]{12}$/
 /** Far longer than a write takes: what is older was left by a process that died. */
 const staleMs = 60_000
 
@@ -40,7 +43,7 @@ async function place(
   name: (temporary: string) => Promise<void>,
 ): Promise<void> {
   const folder = dirname(file)
-  const temporary = join(folder, `${hidden}${basename(file)}-${randomBytes(6).toString('hex')}`)
+  const temporary = join(folder, `${hidden}${basename(file)}-${randomBytes(uniqueBytes).toString('hex')}`)
   try {
     const handle = await open(temporary, 'wx', mode)
     try {
@@ -67,10 +70,19 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Removes what writers left that died halfway. */
-export async function sweepFolder(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
-    if (!name.startsWith(hidden)) continue
+/** Removes what writers of this file left that died halfway. */
+export function sweepBeside(file: string): Promise<void> {
+  const own = `${hidden}${basename(file)}-`
+  return sweep(dirname(file), name => name.startsWith(own) && unique.test(name.slice(own.length)))
+}
+
+/** The same for all files of a folder that holds no others. */
+export function sweepFolder(folder: string): Promise<void> {
+  return sweep(folder, name => name.startsWith(hidden) && unique.test(name.slice(-uniqueBytes * 2)))
+}
+
+async function sweep(folder: string, isOurs: (name: string) => boolean): Promise<void> {
+  for (const name of (await readdir(folder)).filter(isOurs)) {
     const file = join(folder, name)
     const age = await stat(file).then(
       ({ mtimeMs }) => Date.now() - mtimeMs,

@@ -5,7 +5,7 @@ import { release } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { reasonOf } from '../base/errors.ts'
-import { exec } from '../base/exec.ts'
+import { exec, packageOf } from '../base/exec.ts'
 import type { Found, FoundDevice, HostFacts } from '../model/host-facts.ts'
 import type { Links } from '../native/link.ts'
 import { tryPort } from './port-trial.ts'
@@ -15,7 +15,9 @@ import { observeWaysOut } from './ways-out.ts'
 /** The bits of capabilities(7) that a node needs: devices, addresses, routes and rules. */
 const neededCapabilities = { CAP_NET_ADMIN: 12 } as const
 const modules = `/lib/modules/${release()}`
-const neededTools = { ip: 'iproute2', nft: 'nftables' } as const
+const neededTools = ['ip', 'nft', 'bash']
+/** Programs that only some configurations need, and for what. */
+const usefulTools = { resolvconf: '`DNS` of `podwire quick`' } as const
 
 /** Errors: ERR_PODWIRE_SYSTEM. */
 export async function observeHostFacts(options: {
@@ -26,9 +28,6 @@ export async function observeHostFacts(options: {
   readonly underlayMtuBytes: number
 }): Promise<HostFacts> {
   const { port, links, isTunnel, devices, underlayMtuBytes } = options
-  const missingTools = Object.entries(neededTools).flatMap(([tool, name]) =>
-    isOnPath(tool) ? [] : [{ tool, package: name }],
-  )
   const waysOut = observeWaysOut(links, isTunnel)
   const rules = await readRuleset()
   const trial = { port, waysOut, links: links.links().map(({ name }) => name) }
@@ -41,7 +40,7 @@ export async function observeHostFacts(options: {
     tun: attempt(() => closeSync(openSync('/dev/net/tun', 'r+'))),
     missingCapabilities: missingCapabilities(readFileSync('/proc/self/status', 'utf8')),
     nftables: rules.ok ? { ok: true } : rules,
-    missingTools,
+    missingTools: missingTools([...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin']),
     forwarding: {
       ...switchOf('ipv4', 'net/ipv4/ip_forward'),
       ...switchOf('ipv6', 'net/ipv6/conf/all/forwarding'),
@@ -68,8 +67,14 @@ function attempt(action: () => void): Found {
   }
 }
 
-function isOnPath(tool: string): boolean {
-  const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin']
+/** The programs that are in none of the folders. */
+export function missingTools(folders: readonly string[]): HostFacts['missingTools'] {
+  const needed = neededTools.map(tool => ({ tool, package: packageOf(tool) }))
+  const useful = Object.entries(usefulTools).map(([tool, onlyFor]) => ({ tool, package: packageOf(tool), onlyFor }))
+  return [...needed, ...useful].filter(({ tool }) => !isIn(folders, tool))
+}
+
+function isIn(folders: readonly string[], tool: string): boolean {
   return folders.some(folder => attempt(() => accessSync(join(folder || '.', tool), fsConstants.X_OK)).ok)
 }
 

@@ -58,7 +58,9 @@ async function lookUp(host: string, { where, retries, onRetry, signal }: Resolve
       if (left <= 0 || permanent.includes(code)) {
         throw podwireError('ERR_PODWIRE_UNRESOLVED', { where, host, reason: code || reasonOf(error) }, error)
       }
-      onRetry(`${where}: "${host}" is not resolved yet (${code}); trying again in ${(waitMs / 1000).toFixed(2)} s`)
+      onRetry(
+        `${where}: "${host}" is not resolved yet (${code}). Trying again in ${(waitMs / 1000).toFixed(2)} seconds`,
+      )
       await delay(waitMs, undefined, { signal }).catch(() => {
         throw podwireError('ERR_PODWIRE_INTERRUPTED', { signal: String(signal?.reason) })
       })

@@ -31,7 +31,7 @@ export async function readSecret(source: SecretSource, where: string): Promise<S
 function outputOf([program = '', ...args]: readonly string[], where: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const options = { timeout: commandTimeoutMs, maxBuffer: maxOutputBytes }
-    execFile(program, args, options, (error, stdout) => {
+    const child = execFile(program, args, options, (error, stdout) => {
       if (error === null) return resolve(stdout)
       const { code, signal, killed } = error
       const reason =
@@ -45,6 +45,8 @@ function outputOf([program = '', ...args]: readonly string[], where: string): Pr
       // No cause: execFile's error quotes the arguments and what was printed.
       reject(podwireError('ERR_PODWIRE_SECRET', { where, source: `the program ${program}`, reason }))
     })
+    // One that reads its input finds the end of it, and does not wait for what nobody writes.
+    child.stdin?.on('error', () => {}).end()
   })
 }
 

@@ -17,13 +17,14 @@ const maxFileBytes = 1024
  */
 export function readOrCreateKey(file: string, generate: () => Secret): Promise<Secret> {
   return coded(file, async () => {
-    return (await readFile(file)) ?? (await createFile(file, generate())) ?? (await readFile(file)) ?? lost(file)
+    const read = () => readFile(file, 'remove it, and a new key is made')
+    return (await read()) ?? (await createFile(file, generate())) ?? (await read()) ?? lost(file)
   })
 }
 
 /** The key in `file`; undefined if there is none. Errors: as above. */
 export function readKey(file: string): Promise<Secret | undefined> {
-  return coded(file, () => readFile(file))
+  return coded(file, () => readFile(file, 'make another with `podwire wg genkey` and tell the peers'))
 }
 
 async function coded<T>(file: string, run: () => Promise<T>): Promise<T> {
@@ -39,8 +40,8 @@ function lost(file: string): never {
   throw podwireError('ERR_PODWIRE_SYSTEM', { what: `the key file ${file}`, reason: 'it was removed while it was read' })
 }
 
-/** Undefined if there is no such file. */
-async function readFile(file: string): Promise<Secret | undefined> {
+/** Undefined if there is no such file. `renewal` is how one gets another key. */
+async function readFile(file: string, renewal: string): Promise<Secret | undefined> {
   // Without waiting: what is no file has no key, and may never answer.
   const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch(error => {
     if (error.code === 'ENOENT') return undefined
@@ -54,7 +55,7 @@ async function readFile(file: string): Promise<Secret | undefined> {
     }
     const mode = stats.mode & 0o777
     if ((mode & 0o077) !== 0) {
-      throw podwireError('ERR_PODWIRE_KEY_EXPOSED', { file, mode: mode.toString(8).padStart(4, '0') })
+      throw podwireError('ERR_PODWIRE_KEY_EXPOSED', { file, mode: mode.toString(8).padStart(4, '0'), renewal })
     }
     return parseSecretKey((await handle.readFile('utf8')).trim(), file)
   } finally {

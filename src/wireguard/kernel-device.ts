@@ -2,11 +2,12 @@
 // its own: a device that was made anew in between is found again, and nothing keeps its namespace alive.
 
 import { randomBytes } from 'node:crypto'
-import { PodwireError } from '../base/errors.ts'
+import { constants } from 'node:os'
 import { formatPublicKey, keyBytes, publicKeyBytes } from '../base/key.ts'
 import { Secret } from '../base/secret.ts'
 import type { Device, DeviceChange, DeviceState, PeerChange, PeerState } from '../model/device.ts'
-import { openLinks } from '../native/link.ts'
+import { kernelErrno } from '../native/addon.ts'
+import { type LinkInfo, openLinks } from '../native/link.ts'
 import {
   getWireguard,
   setWireguard,
@@ -21,15 +22,16 @@ interface KernelDeviceOptions {
 
 /**
  * The kernel's device of that name. Nothing is opened until the first request. Errors of its methods: ERR_PODWIRE_NO_DEVICE,
- * ERR_PODWIRE_NO_KERNEL_WIREGUARD, ERR_PODWIRE_NEEDS_ROOT, ERR_PODWIRE_PORT_IN_USE, ERR_PODWIRE_ENDPOINT, ERR_PODWIRE_SYSTEM.
+ * ERR_PODWIRE_NO_KERNEL_WIREGUARD, ERR_PODWIRE_NEEDS_ROOT, ERR_PODWIRE_PORT_IN_USE, ERR_PODWIRE_VALUE,
+ * ERR_PODWIRE_ENDPOINT, ERR_PODWIRE_SYSTEM.
  */
 export function openKernelDevice(name: string, { namespacePath }: KernelDeviceOptions = {}): Device {
-  const zones = { namespacePath }
   return {
     async get() {
-      return stateOf(name, zones)
+      return stateOf(name, zonesOf(namespacePath))
     },
     async set(change) {
+      const zones = zonesOf(namespacePath)
       const removals = (change.peers ?? []).filter(peer => peer.removeAllowedIps?.length && !peer.remove)
       const peers = (change.peers ?? []).map(peer => peerChange({ ...peer, removeAllowedIps: [] }, zones))
       setWireguard(name, { ...deviceChange(change), peers }, namespacePath)
@@ -41,6 +43,13 @@ export function openKernelDevice(name: string, { namespacePath }: KernelDeviceOp
 /** Where the names of zones are looked up: the links of that namespace. */
 interface Zones {
   readonly namespacePath: string | undefined
+  links(): readonly LinkInfo[]
+}
+
+/** For one request: the links are read when the first zone is looked up, and only then. */
+function zonesOf(namespacePath: string | undefined): Zones {
+  let found: readonly LinkInfo[] | undefined
+  return { namespacePath, links: () => (found ??= linksOf(namespacePath)) }
 }
 
 function stateOf(name: string, zones: Zones): DeviceState {
@@ -100,7 +109,7 @@ function removeAllowedIps(name: string, removals: readonly PeerChange[], zones: 
   try {
     setWireguard(name, { peers: only.map(peer => peerChange(peer as PeerChange, zones)) }, zones.namespacePath)
   } catch (error) {
-    if (!(error instanceof PodwireError) || error.code !== 'ERR_PODWIRE_SYSTEM') throw error
+    if (kernelErrno(error) !== constants.errno.EINVAL) throw error // what an attribute not known is answered with
     const named = new Map(removals.map(peer => [peer.publicKey as string, new Set(peer.removeAllowedIps)]))
     const owned = stateOf(name, zones).peers.flatMap(({ publicKey, allowedIps }) =>
       allowedIps.filter(prefix => named.get(publicKey)?.has(prefix)),
@@ -118,7 +127,7 @@ function removeAllowedIps(name: string, removals: readonly PeerChange[], zones: 
 /** "[fe80::1%3]:7" as wg shows it, "[fe80::1%eth0]:7"; a link that is gone keeps its number. */
 function withZoneName(endpoint: string, zones: Zones): string {
   return endpoint.replace(/%(\d+)\]/, (text, index: string) => {
-    const link = linksOf(zones).find(one => one.index === Number(index))
+    const link = zones.links().find(one => one.index === Number(index))
     return link === undefined ? text : `%${link.name}]`
   })
 }
@@ -126,12 +135,12 @@ function withZoneName(endpoint: string, zones: Zones): string {
 /** The kernel takes the number of a zone's link; a name that no link has stays, and is refused. */
 function withZoneNumber(endpoint: string, zones: Zones): string {
   return endpoint.replace(/%([^\]]+)\]/, (text, name: string) => {
-    const link = linksOf(zones).find(one => one.name === name)
+    const link = zones.links().find(one => one.name === name)
     return link === undefined ? text : `%${link.index}]`
   })
 }
 
-function linksOf({ namespacePath }: Zones) {
+function linksOf(namespacePath: string | undefined): readonly LinkInfo[] {
   const links = openLinks(namespacePath)
   try {
     return links.links()

@@ -4,6 +4,7 @@
 import { connect } from 'node:net'
 import { constants } from 'node:os'
 import { basename } from 'node:path'
+import { getSystemErrorMap } from 'node:util'
 import { PodwireError, podwireError, reasonOf } from '../base/errors.ts'
 import type { Device } from '../model/device.ts'
 import type { DeviceStatus } from './device-status.ts'
@@ -78,8 +79,14 @@ async function request(file: string, operation: 'get' | 'set', text: string, por
   if (status === null) throw podwireError('ERR_PODWIRE_SOCKET', { file, reason: 'the answer does not end with errno' })
   const errno = Math.abs(Number(status[1])) // devices disagree on the sign
   if (errno === constants.errno.EADDRINUSE && port) throw podwireError('ERR_PODWIRE_PORT_IN_USE', { port })
-  if (errno !== 0) throw podwireError('ERR_PODWIRE_UAPI_REFUSED', { errno, operation })
+  if (errno !== 0) throw podwireError('ERR_PODWIRE_UAPI_REFUSED', { operation, reason: errnoText(errno) })
   return lines
+}
+
+/** "invalid argument (EINVAL)"; a number that is not this system's stays one. */
+function errnoText(errno: number): string {
+  const [name, words] = getSystemErrorMap().get(-errno) ?? []
+  return name === undefined ? `errno ${errno}` : `${words} (${name})`
 }
 
 /** Writes the request and reads up to the empty line that ends an answer; undefined if the connection is closed before it. */

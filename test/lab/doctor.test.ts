@@ -1,6 +1,11 @@
 // `podwire doctor` on hosts of a lab: one that is well, one with a device, and one where much is wrong.
 
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { exec } from '../../src/base/exec.ts'
 import type { Lab } from '../../src/lab/lab.ts'
@@ -24,7 +29,7 @@ async function examine(lab: Lab, host: string, ...before: string[]) {
 }
 
 /** What differs between machines that run the tests. */
-const ofMachine = (found: string[]) => found.filter(text => !/^(kernel|clock): note/.test(text))
+const ofMachine = (found: string[]) => found.filter(text => !/^(kernel|clock|tools): note/.test(text))
 
 test('doctor: a host that is well, one with a device on the port, and nothing is changed', async () => {
   await withTwoHosts('doctor', async lab => {
@@ -58,7 +63,7 @@ test('doctor: without rights, on a narrow link, behind a closed firewall, with t
         stdio: ['ignore', 'pipe', 'inherit'],
       },
     )
-    await new Promise(resolve => holder.stdout?.once('data', resolve))
+    await once(holder.stdout as Readable, 'data', { signal: AbortSignal.timeout(60_000) })
     const worse = await examine(lab, 'a', 'setpriv', '--bounding-set=-net_admin', '--inh-caps=-net_admin')
     assert.deepEqual(ofMachine(worse.found), [
       'capabilities: problem',
@@ -127,10 +132,8 @@ test('doctor: what the firewall does with the port is tried, and peers are silen
 
     // The last of these rules drops: what b sends is not answered.
     assert.equal(await ping(), false)
-    assert.match(
-      (await examine(lab, 'b')).says.peers ?? '',
-      /^0 of 1 .*never an answer from \S+ at 192\.0\.2\.1:51821 \(wg0\)$/,
-    )
+    const silence = /^0 of 1 .*never an answer from \S+ at 192\.0\.2\.1:51821 \(wg0\)$/
+    await until('b says that nobody answers', async () => silence.test((await examine(lab, 'b')).says.peers ?? ''), 30)
     await lab.exec('a', ['nft', 'delete table inet trial'])
     await until('the next handshake, 5 s after the last, is answered', ping, 30)
     assert.match((await examine(lab, 'b')).says.peers ?? '', /^1 of 1 with an endpoint made a handshake/)
@@ -163,3 +166,45 @@ test('doctor: a network namespace that never had a route', async () => {
   const { stdout } = await exec(['unshare', '--net', ...doctor])
   assert.match(stdout, /^note +address +this host has no address/m)
 })
+
+test('doctor: killed while it tries the firewall, it leaves no namespace behind', async () => {
+  await withTwoHosts('doctor-killed', async lab => {
+    await lab.exec('a', [
+      'nft',
+      'add table inet filter; add chain inet filter in { type filter hook input priority 0; }',
+    ])
+    const folder = mkdtempSync(join(tmpdir(), 'podwire-doctor-test-'))
+    try {
+      // What sends the datagram hangs.
+      writeFileSync(join(folder, 'bash'), '#!/bin/sh\nexec sleep 5\n', { mode: 0o755 })
+      const env = { ...process.env, PATH: `${folder}:${process.env.PATH}` }
+      const child = lab.spawn('a', doctor, { stdio: 'ignore', env })
+      const holders = () => childrenOf(child.pid).filter(pid => nameOf(pid) === 'cat')
+      await until('both namespaces are held, and the datagram is being sent', () => {
+        return holders().length === 2 && childrenOf(child.pid).some(pid => nameOf(pid) === 'sleep')
+      })
+      const held = holders()
+      child.kill('SIGKILL')
+      await until('who held them is gone', () => held.every(pid => nameOf(pid) !== 'cat'))
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+})
+
+/** The parent and name of a process, by /proc; undefined if it has ended, waited for or not. */
+function statOf(pid: number): { parent: number; name: string } | undefined {
+  try {
+    const [, name, state, parent] = /^\d+ \((.*)\) (\S) (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? []
+    return name === undefined || state === 'Z' ? undefined : { parent: Number(parent), name }
+  } catch {
+    return undefined
+  }
+}
+
+const nameOf = (pid: number) => statOf(pid)?.name
+
+function childrenOf(parent: number | undefined): number[] {
+  const pids = readdirSync('/proc').filter(name => /^\d+$/.test(name))
+  return pids.map(Number).filter(pid => statOf(pid)?.parent === parent)
+}

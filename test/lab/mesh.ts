@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import type { AgentOptions } from '../../src/agent/agent.ts'
 import { addressAt, formatAddress, parsePrefix } from '../../src/base/cidr.ts'
 import { exec } from '../../src/base/exec.ts'
 import type { HostDescription } from '../../src/lab/description.ts'
@@ -75,13 +76,18 @@ export async function until<T>(
   }
 }
 
+type Backend = AgentOptions['backend']
+
 export class Mesh implements AsyncDisposable {
   readonly lab: Lab
   readonly folder: string
   readonly agents = new Map<string, AgentProcess>()
   readonly #linksBefore: readonly string[]
 
-  private constructor(lab: Lab, folder: string, linksBefore: readonly string[]) {
+  readonly #backend: Backend
+
+  private constructor(lab: Lab, folder: string, linksBefore: readonly string[], backend: Backend) {
+    this.#backend = backend
     this.lab = lab
     this.folder = folder
     this.#linksBefore = linksBefore
@@ -90,7 +96,11 @@ export class Mesh implements AsyncDisposable {
   /** A lab and a store, and no agent yet. `gateways`: whose default route leads to whom. */
   static async start(
     test: string,
-    { hosts, gateways = {} }: { hosts: readonly string[]; gateways?: Record<string, string> },
+    {
+      hosts,
+      gateways = {},
+      backend = 'userspace',
+    }: { hosts: readonly string[]; gateways?: Record<string, string>; backend?: Backend },
   ): Promise<Mesh> {
     const linksBefore = machineLinks()
     const folder = mkdtempSync(join(tmpdir(), `podwire-${test}-`))
@@ -100,7 +110,7 @@ export class Mesh implements AsyncDisposable {
       networks: { wan: {} },
       hosts: Object.fromEntries(hosts.map(host => [host, describe(host, gateways[host])])),
     })
-    const mesh = new Mesh(lab, folder, linksBefore)
+    const mesh = new Mesh(lab, folder, linksBefore, backend)
     mesh.makeStore()
     return mesh
   }
@@ -116,7 +126,7 @@ export class Mesh implements AsyncDisposable {
 
   command(host: string, ...more: string[]): [string, ...string[]] {
     const state = join(this.folder, `state-${host}`)
-    const where = ['--store', `file:${this.storeFolder}`, '--state', state, '--name', host]
+    const where = ['--store', `file:${this.storeFolder}`, '--state', state, '--name', host, '--backend', this.#backend]
     return [process.execPath, cli, 'agent', ...where, '--endpoint', `${addresses(host)[0]}:51820`, ...more]
   }
 

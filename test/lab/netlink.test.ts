@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { Links, RouteInfo } from '../../src/native/link.ts'
 import { openLinks, watchHost } from '../../src/native/link.ts'
+import { hasWireguard } from '../../src/native/wireguard-link.ts'
 import { type Scratch, until, withScratch } from './scratch.ts'
 
 interface IpLink {
@@ -284,3 +285,18 @@ test('netlink: a listing is whole while the table changes under it', () =>
     await change
     links.close()
   }))
+
+test('links: a WireGuard device is made where the kernel has it; else, and where the name is taken, nothing is', async () => {
+  await withScratch(['wg'], async ({ wg }) => {
+    await wg.addLink('taken')
+    const links = openLinks(wg.path)
+    const kinds = () => links.links().map(({ name, kind }) => `${name} ${kind}`)
+    const before = kinds()
+    assert.throws(() => links.createWireguard('taken'), { code: 'ERR_PODWIRE_NAME_IN_USE' })
+    assert.deepEqual(kinds(), before)
+    if (hasWireguard()) links.createWireguard('wg0')
+    else assert.throws(() => links.createWireguard('wg0'), { code: 'ERR_PODWIRE_NO_KERNEL_WIREGUARD' })
+    assert.deepEqual(kinds(), [...before, ...(hasWireguard() ? ['wg0 wireguard'] : [])])
+    links.close()
+  })
+})

@@ -7,9 +7,11 @@
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { parseNetworkDocument } from '../../src/config/network-document.ts'
@@ -52,6 +54,7 @@ before(async () => {
       },
     },
   })
+  await bringUp()
 })
 after(async () => {
   await lab.stop()
@@ -146,7 +149,8 @@ async function assertReaches(from: string, expected: readonly string[]): Promise
   assert.deepEqual([...reached].sort(), expected)
 }
 
-test('network: every node comes up with wg-quick, by what `podwire config render` prints', async () => {
+/** Brings every node up with wg-quick, by what `podwire config render` prints, and starts what answers at each place. */
+async function bringUp(): Promise<void> {
   const file = writeNetwork()
   const document = parseNetworkDocument(readFileSync(file, 'utf8'), file)
   addresses = {
@@ -169,9 +173,9 @@ test('network: every node comes up with wg-quick, by what `podwire config render
     const server = lab.spawn(place, [process.execPath, probe, 'serve', ...ports], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
-    await new Promise(resolve => server.stdout?.once('data', resolve))
+    await once(server.stdout as Readable, 'data', { signal: AbortSignal.timeout(60_000) })
   }
-})
+}
 
 for (const from of places) {
   test(`network: from ${from} passes what is accepted, and nothing else`, async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -10,6 +10,7 @@ const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 
 const wrong: [args: string[], says: RegExp, command: string][] = [
   [['lb'], /unknown command 'lb' .*lab/, 'podwire'],
+  [['help', 'lb'], /unknown command 'lb' .*lab/, 'podwire'],
   [['--fast'], /unknown option '--fast'/, 'podwire'],
   [['lab', 'upp'], /unknown command 'upp' .*up/, 'podwire lab'],
   [['lab', 'up'], /missing required argument 'file'/, 'podwire lab up'],
@@ -43,6 +44,44 @@ test('podwire device -f status: an interface of that name is refused', () => {
     assert.equal(status, 2)
     assert.match(stderr, /"status" cannot be used as a name[\s\S]*ERR_PODWIRE_NAME/)
   }
+})
+
+for (const args of [['wg', 'genkey'], ['wg', 'help'], ['--version'], ['quick', '--help']]) {
+  test(`podwire ${args.join(' ')}: a full disk is said in one line`, () => {
+    const full = openSync('/dev/full', 'w')
+    try {
+      const { status, stderr } = spawnSync(process.execPath, [main, ...args], {
+        encoding: 'utf8',
+        stdio: ['ignore', full, 'pipe'],
+      })
+      assert.equal(stderr, 'podwire: standard output cannot be written: ENOSPC: no space left on device, write\n')
+      assert.equal(status, 1)
+    } finally {
+      closeSync(full)
+    }
+  })
+}
+
+for (const [args, says] of [
+  [['help'], /^Usage: podwire \[options\] \[command\][\s\S]*\n {2}help \[command\]/],
+  [['help', 'wg'], /^Usage: podwire wg \[COMMAND\]/],
+  [['help', 'quick'], /^Usage: podwire quick \[options\] \[command\]/],
+  [['quick', 'help', 'up'], /^Usage: podwire quick up \[options\]/],
+  [['quick', 'reload', '--help'], /No hook is run[\s\S]*left alone/],
+] as const) {
+  test(`podwire ${args.join(' ')}: says what there is`, () => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' })
+    assert.deepEqual([status, stderr], [0, ''])
+    assert.match(stdout, says)
+  })
+}
+
+test('podwire wg showconf --help: there is no such interface, so help was meant', () => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'wg', 'showconf', '--help'], {
+    encoding: 'utf8',
+  })
+  assert.deepEqual([status, stdout], [1, ''])
+  assert.match(stderr, /^Unable to access interface: .*\nUsage: podwire wg showconf <interface>\n$/)
 })
 
 test('podwire: a reader that goes away is no defect', () => {

@@ -147,7 +147,7 @@ const parsers = [
     isJson: true,
     seeds: examples('interface', '.json'),
     parse: (text, warn) => parseInterfaceJson(text, 'wg0.json', warn),
-    format: formatInterfaceJson,
+    format: config => formatInterfaceJson(config),
   }),
   parser({
     name: 'network document',

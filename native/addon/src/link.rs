@@ -286,7 +286,12 @@ pub(crate) fn error(error: netlink::Error) -> napi::Error<String> {
     if error.needs_root() {
         return coded("ERR_PODWIRE_NEEDS_ROOT", &[("what", error.what)]);
     }
-    system(&error.what, &error.reason)
+    let values = [
+        ("what", error.what),
+        ("reason", error.reason),
+        ("errno", error.errno.to_string()), // not in the message: src/native/addon.ts
+    ];
+    coded("ERR_PODWIRE_SYSTEM", &values)
 }
 
 pub(crate) fn system(what: &str, reason: &str) -> napi::Error<String> {

@@ -2,6 +2,7 @@
 //! that nothing keeps a namespace alive, and nothing a key.
 #![allow(clippy::needless_pass_by_value)] // napi hands arguments over as owned values
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -40,8 +41,8 @@ pub struct WireguardPeer {
 #[napi(object, object_to_js = false)]
 pub struct WireguardChange {
     pub private_key: Option<Uint8Array>,
-    pub listen_port: Option<u32>,
-    pub fwmark: Option<u32>,
+    pub listen_port: Option<f64>,
+    pub fwmark: Option<f64>,
     pub replace_peers: Option<bool>,
     pub peers: Vec<WireguardPeerChange>,
 }
@@ -54,7 +55,7 @@ pub struct WireguardPeerChange {
     pub update_only: Option<bool>,
     pub preshared_key: Option<Uint8Array>,
     pub endpoint: Option<String>,
-    pub persistent_keepalive_seconds: Option<u32>,
+    pub persistent_keepalive_seconds: Option<f64>,
     pub replace_allowed_ips: Option<bool>,
     /// Separated by spaces.
     pub allowed_ips: String,
@@ -87,11 +88,17 @@ pub fn set_wireguard(
     change: WireguardChange,
     namespace_path: Option<String>,
 ) -> Result<()> {
-    let port = change.listen_port;
+    let port = change
+        .listen_port
+        .map(|port| whole(port, "the listen port", u16::MAX))
+        .transpose()?;
     let change = netlink::WireguardChange {
         private_key: change.private_key.map(secret).transpose()?,
-        listen_port: port.map(|port| port as u16),
-        fwmark: change.fwmark,
+        listen_port: port,
+        fwmark: change
+            .fwmark
+            .map(|mark| whole(mark, "the mark", u32::MAX))
+            .transpose()?,
         replace_peers: change.replace_peers.unwrap_or(false),
         peers: change
             .peers
@@ -110,7 +117,7 @@ fn open(namespace_path: Option<String>) -> Result<netlink::Wireguard> {
     opened.ok_or_else(no_wireguard)
 }
 
-fn refused(cause: netlink::Error, name: String, port: Option<u32>) -> napi::Error<String> {
+fn refused(cause: netlink::Error, name: String, port: Option<u16>) -> napi::Error<String> {
     match (cause.errno, port) {
         (libc::ENODEV | libc::EOPNOTSUPP, _) => {
             let values = [("name", name), ("reason", cause.reason)];
@@ -175,9 +182,30 @@ fn peer_change(peer: WireguardPeerChange) -> Result<netlink::WireguardPeerChange
             .endpoint
             .map(|text| parse_endpoint(&text))
             .transpose()?,
-        persistent_keepalive: peer.persistent_keepalive_seconds.map(|value| value as u16),
+        persistent_keepalive: peer
+            .persistent_keepalive_seconds
+            .map(|seconds| whole(seconds, "the persistent keepalive", u16::MAX))
+            .transpose()?,
         replace_allowed_ips: peer.replace_allowed_ips.unwrap_or(false),
         allowed_ips,
+    })
+}
+
+/// A number of JavaScript as one of the kernel's: what does not fit is refused, never cut.
+fn whole<T: Copy + Into<f64> + TryFrom<u64> + Display>(
+    value: f64,
+    place: &str,
+    highest: T,
+) -> Result<T> {
+    let fits = value.fract() == 0.0 && (0.0..=highest.into()).contains(&value);
+    let number = T::try_from(value as u64).ok().filter(|_| fits);
+    number.ok_or_else(|| {
+        let values = [
+            ("where", place.to_owned()),
+            ("text", value.to_string()),
+            ("expected", format!("a whole number from 0 to {highest}")),
+        ];
+        coded("ERR_PODWIRE_VALUE", &values)
     })
 }
 

@@ -4,7 +4,7 @@ import { fstatSync } from 'node:fs'
 import { formatSecretKey, parseSecretKey } from '../../base/key.ts'
 import type { Secret } from '../../base/secret.ts'
 import { generatePresharedKey, generatePrivateKey, publicKeyOf } from '../../wireguard/keys.ts'
-import { sayUsage, warn } from './usage.ts'
+import { sayUsage, sayWarning } from './say.ts'
 
 export async function generateKey(args: readonly string[], program: string): Promise<number> {
   return args.length > 0 ? sayUsage(`${program} genkey`, 1) : printSecret(generatePrivateKey())
@@ -17,7 +17,7 @@ export async function generatePsk(args: readonly string[], program: string): Pro
 function printSecret(key: Secret): number {
   const stat = fstatSync(1)
   if (stat.isFile() && (stat.mode & 0o007) !== 0) {
-    warn('the file that gets this key can be read by everyone; set `umask 077` before, and make another key')
+    sayWarning('the file that gets this key can be read by everyone; set `umask 077` before, and make another key')
   }
   process.stdout.write(`${formatSecretKey(key)}\n`)
   return 0

@@ -1,12 +1,12 @@
 // `wg show`: every device or one, as a person reads it, as fields between tabs for scripts, or with --json.
 
-import { reasonOf } from '../../base/errors.ts'
 import { formatSecretKey } from '../../base/key.ts'
 import type { DeviceState, PeerState } from '../../model/device.ts'
 import { listDevices, openDevice } from '../../wireguard/devices.ts'
 import { publicKeyOf } from '../../wireguard/keys.ts'
-import { asWg } from './inet-text.ts'
-import { sayUsage } from './usage.ts'
+import { asWg } from './as-wg.ts'
+import { reaching, sayUnable } from './reach.ts'
+import { sayUsage } from './say.ts'
 
 /** The lines of a field, each as its cells; `wg show all` puts the interface's name before them. */
 const fields: Record<string, (state: DeviceState) => string[][]> = {
@@ -57,7 +57,10 @@ export async function show(args: readonly string[], program: string): Promise<nu
   }
   if (which === 'interfaces') return showInterfaces(json)
   const states =
-    which === 'all' ? await readAll(program) : [{ name: which, state: asWg(await (await openDevice(which)).get()) }]
+    which === 'all'
+      ? await readAll()
+      : [{ name: which, state: await reaching('access interface', () => readState(which)) }]
+  if (states === undefined) return 1
   const hideKeys = process.env.WG_HIDE_KEYS !== 'never'
   if (json) {
     const { formatJson } = await import('./show-json.ts')
@@ -85,18 +88,21 @@ export interface NamedState {
   readonly state: DeviceState
 }
 
-/** A device that cannot be asked is said to be so, and the others are shown. */
-async function readAll(program: string): Promise<NamedState[]> {
+/** A device that cannot be asked is said to be so, and the others are shown; undefined if that is so of all. */
+async function readAll(): Promise<NamedState[] | undefined> {
   const states: NamedState[] = []
-  for (const { name } of await listDevices()) {
+  const devices = await listDevices()
+  for (const { name } of devices) {
     try {
-      states.push({ name, state: asWg(await (await openDevice(name)).get()) })
+      states.push({ name, state: await readState(name) })
     } catch (error) {
-      process.stderr.write(`${program}: ${name}: ${reasonOf(error)}\n`)
+      sayUnable(`access interface ${name}`, error)
     }
   }
-  return states
+  return states.length === 0 && devices.length > 0 ? undefined : states
 }
+
+const readState = async (name: string): Promise<DeviceState> => asWg(await (await openDevice(name)).get())
 
 function fieldText(field: string, state: DeviceState, name: string | undefined): string {
   const rows = fields[field]?.(state) ?? []

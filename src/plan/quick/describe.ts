@@ -1,5 +1,6 @@
 // Actions as the commands that a person would type, for `--dry-run` and for what a run prints: secrets are never in them.
 
+import { shellQuote } from '../../base/shell-quote.ts'
 import type { DeviceChange, PeerChange } from '../../model/device.ts'
 import type { Action } from './step.ts'
 
@@ -9,7 +10,7 @@ export function describeAction(name: string, action: Action, { withInput }: { wi
     case 'createLink':
       return [`ip link add dev ${name} type wireguard`]
     case 'run': {
-      const command = action.command.map(quote).join(' ')
+      const command = action.command.map(shellQuote).join(' ')
       if (!withInput || action.input === undefined) return [command]
       return [`${command} <<'END'`, ...action.input.trimEnd().split('\n'), 'END']
     }
@@ -50,9 +51,4 @@ function describePeer(change: PeerChange): string {
     prefixes.length > 0 && `allowed-ips ${prefixes.join(',')}`,
   ]
   return words.filter(Boolean).join(' ')
-}
-
-/** As a shell would take it. */
-function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }

@@ -4,9 +4,8 @@
 import type { Family } from '../../base/cidr.ts'
 import type { InterfaceConfig } from '../../config/interface-config.ts'
 import type { HostFacts } from './facts.ts'
-import { nft, removeDns, removeRuleActions } from './routing.ts'
-import { type Action, hookSteps, run, type Step } from './step.ts'
-import { removeFirewallScript } from './tunnel.ts'
+import { removeDns, removeFirewallSteps, removeRuleSteps } from './routing.ts'
+import { hookSteps, run, type Step } from './step.ts'
 
 export interface Down {
   /** Before anything is changed: one that fails ends it all. */
@@ -25,24 +24,21 @@ export function planDown(name: string, config: InterfaceConfig, facts: HostFacts
     ],
     remove: [
       ...removeSurroundings(name, config, facts),
-      ...(link === undefined ? [] : [run(['ip', 'link', 'delete', 'dev', name])]),
-    ].map(action => ({ action })),
+      ...(link === undefined ? [] : [{ action: run(['ip', 'link', 'delete', 'dev', name]) }]),
+    ],
     after: hookSteps(name, config.hooks.postDown),
   }
 }
 
 /** Rules, firewall and DNS, wherever they came from: this program, wg-quick, or either of them killed halfway. */
-function removeSurroundings(name: string, config: InterfaceConfig, facts: HostFacts): Action[] {
-  const { firewallMarks } = facts
+function removeSurroundings(name: string, config: InterfaceConfig, facts: HostFacts): Step[] {
   const families: Family[] = [4, 6]
   const isOurs = ownMarks(facts)
   const hasDns = config.dns.servers.length > 0 && facts.resolvconf !== undefined
   return [
-    ...families.flatMap(family => removeRuleActions(family, isOurs, facts)),
-    ...families
-      .filter(family => firewallMarks[family] !== undefined)
-      .map(family => nft(removeFirewallScript(name, family))),
-    ...(hasDns ? [removeDns(name, facts)] : []),
+    ...families.flatMap(family => removeRuleSteps(family, isOurs, facts)),
+    ...families.flatMap(family => removeFirewallSteps(name, family, facts)),
+    ...(hasDns ? [{ action: removeDns(name, facts) }] : []),
   ]
 }
 

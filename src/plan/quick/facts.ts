@@ -45,7 +45,7 @@ export interface HostFacts {
 
 export interface LinkFacts {
   readonly mtuBytes: number
-  /** CIDRs, without link-local ones. */
+  /** CIDRs, without those that the kernel made by itself. */
   readonly addresses: readonly string[]
   /** Routes by this link in all tables but the local one, without the kernel's own. */
   readonly routes: readonly LinkRoute[]

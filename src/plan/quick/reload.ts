@@ -2,15 +2,25 @@
 // device forgets a prefix last: its AllowedIPs tell the next run, after a crash, which routes were ours.
 
 import { type Family, formatCidr, maskCidr, parseCidr } from '../../base/cidr.ts'
-import type { DeviceState } from '../../model/device.ts'
+import type { DeviceChange, DeviceState } from '../../model/device.ts'
 import { renderAcceptRules } from '../../policy/accept-rules.ts'
+import { deviceDifference, wholeDifference, widenedDevice } from '../device-difference.ts'
 import { findRenderedHooks } from '../node-hooks.ts'
-import { configuredDevice, deviceDifference } from './device-difference.ts'
+import { configuredDevice } from './configured-device.ts'
 import { ownMarks } from './down.ts'
 import type { HostFacts, LinkFacts, LinkRoute, ReadyConfig } from './facts.ts'
-import { addressAction, defaultRouteSteps, dnsStep, nft, removeDns, removeRuleActions, routeAction } from './routing.ts'
+import {
+  addressAction,
+  defaultRouteSteps,
+  dnsStep,
+  nft,
+  removeDns,
+  removeFirewallSteps,
+  removeRuleSteps,
+  routeAction,
+} from './routing.ts'
 import { type Action, hookSteps, run, type Step } from './step.ts'
-import { planTunnel, removeFirewallScript, type Tunnel } from './tunnel.ts'
+import { planTunnel, type Tunnel } from './tunnel.ts'
 
 /** Routes and rules that a hook made are left alone. No hook is run but those that podwire rendered. */
 export function planReload(
@@ -24,28 +34,29 @@ export function planReload(
   // Without a mark in the file and without a default route, the one that the default route had goes with it.
   const drops = tunnel.mark === 0 && link.routes.some(({ table }) => device.fwmark !== 0 && table === device.fwmark)
   const { add, remove } = deviceDifference(device, wanted)
+  const widened = widenedDevice(device, wanted)
   const stale = staleRoutes(link, device, tunnel)
   return [
     ...acceptSteps(name, config, facts),
-    ...mtuStep(name, tunnel.mtuBytes, link.mtuBytes),
+    ...mtuStep(name, config.mtuBytes ?? link.mtuBytes, link.mtuBytes),
     ...missing(config.addresses, link.addresses).map(
       (address): Step => ({
         action: addressAction('add', address, name),
         undo: addressAction('delete', address, name),
       }),
     ),
-    ...(add === undefined ? [] : [deviceStep(add)]),
+    ...deviceStep(add, wholeDifference(widened, { ...device, privateKey: device.privateKey ?? null })),
     ...newRoutes(link, tunnel).map(
       (route): Step => ({ action: routeAction('add', route, name), undo: routeAction('delete', route, name) }),
     ),
-    ...tunnel.full.flatMap(family => defaultRouteSteps(name, family, config.addresses, tunnel, facts)),
-    ...removeOldDefault(name, tunnel, facts).map(action => ({ action })),
-    ...(drops ? [deviceStep({ fwmark: 0 })] : []),
+    ...tunnel.full.flatMap(family => defaultRouteSteps({ name, family, addresses: config.addresses, tunnel, facts })),
+    ...removeOldDefault(name, tunnel, facts),
+    ...deviceStep(drops ? { fwmark: 0 } : undefined, { fwmark: device.fwmark }),
     ...stale.map(
       (route): Step => ({ action: routeAction('delete', route, name), undo: routeAction('add', route, name) }),
     ),
-    ...removeAddresses(name, config.addresses, link.addresses, tunnel).map(action => ({ action })),
-    ...(remove === undefined ? [] : [deviceStep(remove)]),
+    ...removeAddresses(name, config.addresses, link.addresses, tunnel),
+    ...deviceStep(remove, wholeDifference(wanted, widened)),
     ...dnsSteps(name, config, facts),
     ...hookSteps(name, findRenderedHooks(config).forwards),
   ]
@@ -59,14 +70,14 @@ function acceptSteps(name: string, config: ReadyConfig, { acceptTable = '' }: Ho
   return [{ action: nft(`${acceptScript.replaceAll('%i', name)}\n`), undo }]
 }
 
+/** One that the file does not say stays: a hook may have set it. */
 function mtuStep(name: string, wanted: number, before: number): Step[] {
   const set = (mtuBytes: number) => run(['ip', 'link', 'set', 'mtu', String(mtuBytes), 'dev', name])
   return wanted === before ? [] : [{ action: set(wanted), undo: set(before) }]
 }
 
-/** Not taken back: the device keeps what it has taken, and the next reload goes on from there. */
-function deviceStep(change: Extract<Action, { kind: 'device' }>['change']): Step {
-  return { action: { kind: 'device', change } }
+function deviceStep(change: DeviceChange | undefined, back: DeviceChange): Step[] {
+  return change === undefined ? [] : [{ action: { kind: 'device', change }, undo: { kind: 'device', change: back } }]
 }
 
 function newRoutes(link: LinkFacts, { routes }: Tunnel): LinkRoute[] {
@@ -86,14 +97,13 @@ function routeKey({ destination, table }: LinkRoute): string {
 }
 
 /** Rules of other marks than the one wanted, and the firewall of families without a default route. */
-function removeOldDefault(name: string, { full, mark }: Tunnel, facts: HostFacts): Action[] {
+function removeOldDefault(name: string, { full, mark }: Tunnel, facts: HostFacts): Step[] {
   const isOurs = ownMarks(facts)
   const families: Family[] = [4, 6]
   return families.flatMap(family => {
     const stays = full.includes(family)
-    const rules = removeRuleActions(family, old => isOurs(old) && !(stays && old === mark), facts)
-    const firewall = !stays && facts.firewallMarks[family] !== undefined
-    return [...rules, ...(firewall ? [nft(removeFirewallScript(name, family))] : [])]
+    const rules = removeRuleSteps(family, old => isOurs(old) && !(stays && old === mark), facts)
+    return [...rules, ...(stays ? [] : removeFirewallSteps(name, family, facts))]
   })
 }
 
@@ -106,18 +116,25 @@ function removeAddresses(
   wanted: readonly string[],
   before: readonly string[],
   { routes }: Tunnel,
-): Action[] {
+): Step[] {
   const gone = missing(before, wanted)
   const gone4 = new Set(gone.filter(isIpv4).map(prefixOf))
   const promotes = wanted.some(address => gone4.has(prefixOf(address)))
   const flushed = gone4.size > 0 && !wanted.some(isIpv4)
   return [
-    ...(promotes ? [{ kind: 'sysctl', name: `ipv4/conf/${name}/promote_secondaries`, value: '1' } as const] : []),
-    ...gone.map(address => addressAction('delete', address, name)),
-    ...(flushed ? routes.filter(({ destination }) => isIpv4(destination)) : []).map(route =>
-      routeAction('replace', route, name),
-    ),
+    ...(promotes ? [{ action: promoteSecondaries(name) }] : []),
+    ...gone.map(address => ({
+      action: addressAction('delete', address, name),
+      undo: addressAction('add', address, name),
+    })),
+    ...(flushed ? routes.filter(({ destination }) => isIpv4(destination)) : []).map(route => ({
+      action: routeAction('replace', route, name),
+    })),
   ]
+}
+
+function promoteSecondaries(name: string): Action {
+  return { kind: 'sysctl', name: `ipv4/conf/${name}/promote_secondaries`, value: '1' }
 }
 
 function isIpv4(cidr: string): boolean {

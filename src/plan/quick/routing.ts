@@ -25,13 +25,15 @@ export function routeAction(
  * What keeps a family's encrypted datagrams out of the tunnel, as far as it is not there: the nftables table first, since
  * who cleans up after a crash finds the mark in it.
  */
-export function defaultRouteSteps(
-  name: string,
-  family: Family,
-  addresses: readonly string[],
-  { mark }: Tunnel,
-  facts: HostFacts,
-): Step[] {
+export function defaultRouteSteps(options: {
+  readonly name: string
+  readonly family: Family
+  readonly addresses: readonly string[]
+  readonly tunnel: Tunnel
+  readonly facts: HostFacts
+}): Step[] {
+  const { name, family, addresses, facts } = options
+  const { mark } = options.tunnel
   const script = firewallScript(name, family, addresses, mark)
   const before = currentFirewall(name, family, facts)
   const steps: Step[] = []
@@ -56,15 +58,23 @@ function currentFirewall(name: string, family: Family, { firewallMarks, link }: 
 }
 
 /** Takes the rules of these marks away, each with the one for the main table that stands right before it. */
-export function removeRuleActions(family: Family, isOurs: (mark: number) => boolean, facts: HostFacts): Action[] {
+export function removeRuleSteps(family: Family, isOurs: (mark: number) => boolean, facts: HostFacts): Step[] {
   return facts.markRules
     .filter(rule => rule.family === family && isOurs(rule.mark))
     .flatMap(rule => {
       const own = suppressionOf(rule, facts)
+      const at = (priority: number, words: readonly string[]) => ['preference', String(priority), ...words]
+      const before = own === undefined ? [] : [removeRuleStep(family, at(own, suppressRule), at(own, suppressRule))]
       // The mark's rule last: while it is there, who comes after a crash knows that there is something to remove.
-      const words = own === undefined ? [] : [['preference', String(own), ...suppressRule]]
-      return [...words, markRule(rule.mark)].map(words => ruleAction('delete', family, words))
+      const words = markRule(rule.mark)
+      return [...before, removeRuleStep(family, words, at(rule.priority, words))]
     })
+}
+
+/** Takes this link's firewall of a family away, if there is one. */
+export function removeFirewallSteps(name: string, family: Family, facts: HostFacts): Step[] {
+  const before = currentFirewall(name, family, facts)
+  return before === undefined ? [] : [{ action: nft(removeFirewallScript(name, family)), undo: nft(before) }]
 }
 
 /** Priority of the rule for the main table that stands between a tunnel's rule and that of the next tunnel. */
@@ -83,6 +93,10 @@ function markRule(mark: number): string[] {
 
 function ruleStep(family: Family, words: readonly string[]): Step {
   return { action: ruleAction('add', family, words), undo: ruleAction('delete', family, words) }
+}
+
+function removeRuleStep(family: Family, words: readonly string[], whole: readonly string[]): Step {
+  return { action: ruleAction('delete', family, words), undo: ruleAction('add', family, whole) }
 }
 
 function ruleAction(verb: 'add' | 'delete', family: Family, words: readonly string[]): Action {

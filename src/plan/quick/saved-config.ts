@@ -6,7 +6,10 @@ import type { InterfaceConfig, PeerConfig, SecretSource } from '../../config/int
 import type { DeviceState } from '../../model/device.ts'
 import type { LinkFacts, ReadyConfig } from './facts.ts'
 
-/** `ready` has the secrets of `config`, read: what the device still has of them is not written out. */
+/**
+ * `ready` has the secrets of `config` as far as they could be read. A secret is written out only where the file has none, or
+ * another than the device: what is the same keeps its source, and so does what is not known.
+ */
 export function savedConfig(
   config: InterfaceConfig,
   ready: Pick<ReadyConfig, 'privateKey' | 'peers'>,
@@ -14,7 +17,7 @@ export function savedConfig(
   link: LinkFacts,
 ): InterfaceConfig {
   const { privateKey: _, listenPort: __, fwmark: ___, ...frame } = config
-  const secret = device.privateKey && sourceOf(config.privateKey, ready.privateKey, device.privateKey)
+  const secret = sourceOf(config.privateKey, ready.privateKey, device.privateKey)
   return {
     ...frame,
     addresses: link.addresses,
@@ -35,7 +38,7 @@ function savedPeer(
   saidSecret: Secret | undefined,
 ): PeerConfig {
   const { publicKey, presharedKey, endpoint, allowedIps, persistentKeepaliveSeconds } = peer
-  const secret = presharedKey && sourceOf(said?.presharedKey, saidSecret, presharedKey)
+  const secret = sourceOf(said?.presharedKey, saidSecret, presharedKey)
   return {
     ...(said?.name !== undefined && { name: said.name }),
     publicKey,
@@ -47,6 +50,12 @@ function savedPeer(
   }
 }
 
-function sourceOf(source: SecretSource | undefined, read: Secret | undefined, now: Secret): SecretSource {
-  return source !== undefined && read !== undefined && Buffer.compare(read.bytes, now.bytes) === 0 ? source : now
+function sourceOf(
+  source: SecretSource | undefined,
+  read: Secret | undefined,
+  now: Secret | undefined,
+): SecretSource | undefined {
+  if (source === undefined) return now
+  if (read === undefined) return source
+  return now !== undefined && Buffer.compare(read.bytes, now.bytes) === 0 ? source : now
 }

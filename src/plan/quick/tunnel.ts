@@ -86,9 +86,12 @@ export function removeFirewallScript(name: string, family: Family): string {
   return `delete table ${nftFamily(family)} ${firewallTable(name)}\n`
 }
 
-/** wg-quick's own name, so that either removes what the other made. */
+/**
+ * wg-quick's own name, so that either removes what the other made. nft takes no "+" and "=" in a name; what stands for them
+ * is in no name of an interface. wg-quick makes no table for such a one.
+ */
 export function firewallTable(name: string): string {
-  return `wg-quick-${name}`
+  return `wg-quick-${name.replaceAll('+', '/p').replaceAll('=', '/e')}`
 }
 
 export function nftFamily(family: Family): 'ip' | 'ip6' {

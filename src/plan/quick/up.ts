@@ -2,7 +2,8 @@
 // PreUp comes before all of it, and before the facts: it may change them.
 
 import { parseCidr } from '../../base/cidr.ts'
-import { addedPeer, configuredDevice } from './device-difference.ts'
+import { addedPeer } from '../device-difference.ts'
+import { configuredDevice } from './configured-device.ts'
 import type { HostFacts, ReadyConfig } from './facts.ts'
 import { addressAction, defaultRouteSteps, dnsStep, routeAction } from './routing.ts'
 import { hookSteps, run, type Step } from './step.ts'
@@ -21,7 +22,7 @@ export function planUp(name: string, config: ReadyConfig, facts: HostFacts): Ste
     const step = { action: routeAction('add', route, name) }
     if (!isDefault(route.destination)) return [step]
     const { family } = parseCidr(route.destination, 'AllowedIPs')
-    return [step, ...defaultRouteSteps(name, family, config.addresses, tunnel, facts)]
+    return [step, ...defaultRouteSteps({ name, family, addresses: config.addresses, tunnel, facts })]
   })
   return [
     { action: { kind: 'createLink' }, undo: run(['ip', 'link', 'delete', 'dev', name]) },

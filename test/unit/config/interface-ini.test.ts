@@ -4,6 +4,8 @@ import fc from 'fast-check'
 import { parseIni } from '../../../src/config/ini.ts'
 import type { InterfaceConfig } from '../../../src/config/interface-config.ts'
 import { formatInterfaceIni, layoutInterfaceIni, parseInterfaceIni } from '../../../src/config/interface-ini.ts'
+import { interfaceKeys } from '../../../src/config/interface-ini-keys.ts'
+import { quickKeys } from '../../../src/config/quick-keys.ts'
 import { acceptsOrRefuses, keys, refusal } from './refusal.ts'
 
 const peer = `[Peer]\nPublicKey = ${keys.a}\n`
@@ -218,6 +220,17 @@ for (const [part, what] of unsayable) {
   })
 }
 
+test('interface INI: the keys that `strip` leaves out are those that wg(8) does not know', () => {
+  const wgKeys = ['ListenPort', 'FwMark', 'PrivateKey']
+  assert.deepEqual(
+    interfaceKeys
+      .map(({ name }) => name)
+      .filter(name => !wgKeys.includes(name))
+      .sort(),
+    [...quickKeys].sort(),
+  )
+})
+
 test('interface INI: the layout leaves comments and the order of lines', () => {
   const text =
     '\n\n#a\n  [INTERFACE]   # b\n\n\n\tmtu=1400#c\nADDRESS =  10.0.0.1 ,  fd00::1\n[peer]\npublickey = x\n\n'
@@ -241,14 +254,22 @@ test('interface INI: any text is read or refused with its place', () => {
 })
 
 test('interface INI: the layout of any lines says the same, and is done in one go', () => {
+  const said = fc.constantFrom('', ' ', '[Interface]', '\t[peer] ', 'mtu=1400', 'ADDRESS =  10.0.0.1 ,', 'PostUp = a = [b]', ' x\t=', 'DNS=1.1.1.1\r') // biome-ignore format: one line
+  const comment = fc.constantFrom('', '', '#', '# a', '#b # c ', '##', '#\t[x]')
+  const lines = fc.array(fc.tuple(said, comment).map(parts => parts.join('')))
+  const meaning = (text: string) =>
+    parseIni(text, 'x').flatMap(({ line, column, ...what }): object[] => {
+      if (what.kind === 'blank') return []
+      if (what.kind === 'comment') return [what]
+      if (what.kind === 'section') return [{ ...what, name: what.name.toLowerCase() }]
+      const { valueColumn, ...entry } = what
+      return [{ ...entry, key: entry.key.toLowerCase() }]
+    })
   fc.assert(
-    fc.property(texts, text => {
-      try {
-        parseIni(text, 'x')
-      } catch {
-        return
-      }
+    fc.property(lines, fc.constantFrom('', '\n'), (lines, end) => {
+      const text = `${lines.join('\n')}${end}`
       const laidOut = layoutInterfaceIni(text, 'x')
+      assert.deepEqual(meaning(laidOut), meaning(text))
       assert.equal(layoutInterfaceIni(laidOut, 'x'), laidOut)
     }),
     { numRuns: 2000 },

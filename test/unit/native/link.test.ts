@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { constants } from 'node:os'
 import { test } from 'node:test'
+import { kernelErrno } from '../../../src/native/addon.ts'
 import { openLinks } from '../../../src/native/link.ts'
 
 test('links: reading needs no root, and errors say what was tried', () => {
@@ -24,4 +26,21 @@ test('links: reading needs no root, and errors say what was tried', () => {
   for (const [run, code, message] of cases) assert.throws(run, { code, message })
   links.close()
   assert.throws(() => links.links(), { code: 'ERR_PODWIRE_SYSTEM', message: /it was closed/ })
+})
+
+test('links: an error has the number by which the kernel refused, if it did', () => {
+  const links = openLinks()
+  const cases: [() => unknown, number | undefined][] = [
+    [() => openLinks('/run/netns/podwire-none'), constants.errno.ENOENT],
+    [() => openLinks('/proc/self/ns/mnt'), constants.errno.EINVAL],
+    [() => links.routeTo('1.2.3'), undefined],
+  ]
+  for (const [run, errno] of cases) {
+    assert.throws(run, error => {
+      assert.equal(kernelErrno(error), errno)
+      return true
+    })
+  }
+  assert.equal(kernelErrno(new Error('another')), undefined)
+  links.close()
 })

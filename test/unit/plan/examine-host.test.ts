@@ -46,6 +46,7 @@ const silent: FoundPeer = {
 }
 const answering: FoundPeer = { ...silent, lastHandshakeMs: whole.clock.nowMs - 179_000 }
 const device = (...peers: FoundPeer[]): FoundDevice => ({ name: 'wg0', listenPort: 51820, peers })
+const resolvconf = { tool: 'resolvconf', package: 'openresolv', onlyFor: '`DNS` of `podwire quick`' }
 const noTun: HostFacts['tun'] = { ok: false, reason: 'ENOENT' }
 const cases: [
   title: string,
@@ -70,6 +71,22 @@ const cases: [
     'problem',
     /nft/,
     /^apt-get install nftables$/,
+  ],
+  [
+    'no resolvconf',
+    { missingTools: [resolvconf] },
+    'tools',
+    'note',
+    /^not found: resolvconf \(only for `DNS`/,
+    /^apt-get install openresolv$/,
+  ],
+  [
+    'no bash, and no resolvconf',
+    { missingTools: [{ tool: 'bash', package: 'bash' }, resolvconf] },
+    'tools',
+    'problem',
+    /^not found: bash, resolvconf/,
+    /^apt-get install bash openresolv$/,
   ],
   ['nf_tables refused', { nftables: { ok: false, reason: 'refused' } }, 'nftables', 'problem', /refused/, /nf_tables/],
   [

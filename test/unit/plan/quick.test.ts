@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { formatPublicKey } from '../../../src/base/key.ts'
-import { Secret } from '../../../src/base/secret.ts'
+import { Secret, type SecretSource } from '../../../src/base/secret.ts'
+import type { InterfaceConfig } from '../../../src/config/interface-config.ts'
 import type { DeviceState } from '../../../src/model/device.ts'
+import { deviceDifference } from '../../../src/plan/device-difference.ts'
 import { acceptHook, forwardHook } from '../../../src/plan/node-hooks.ts'
 import { describeAction } from '../../../src/plan/quick/describe.ts'
-import { deviceDifference } from '../../../src/plan/quick/device-difference.ts'
 import { planDown } from '../../../src/plan/quick/down.ts'
 import type { HostFacts, LinkRoute, ReadyConfig } from '../../../src/plan/quick/facts.ts'
 import { planReload } from '../../../src/plan/quick/reload.ts'
@@ -200,6 +201,13 @@ const reloads: [name: string, given: ReadyConfig, link: typeof up, state: Device
     ],
   ],
   [
+    'an MTU that the file does not say stays: it may be of a hook',
+    config(['10.9.0.0/16']),
+    { ...up, mtuBytes: 1280 },
+    device([peer(1, ['10.9.0.0/16'])]),
+    [],
+  ],
+  [
     'a route of a hook stays',
     config(['10.9.0.0/16']),
     { ...up, routes: [...up.routes, route('10.55.0.0/16')] },
@@ -343,3 +351,30 @@ test('quick save: what the device has, in the frame of the file', () => {
   )
   assert.deepEqual((other.privateKey as Secret).bytes, secret(8).bytes)
 })
+
+const literal = secret(4)
+const other = secret(5)
+const source = { env: 'WGK' }
+const savedSecrets: [name: string, said: SecretSource | undefined, read: Secret | undefined, now: Secret | undefined, saved: SecretSource | undefined][] = [
+  ['none in the file', undefined, undefined, literal, literal],
+  ['the same', source, secret(4), literal, source],
+  ['another', source, other, literal, literal],
+  ['not known', source, undefined, literal, source],
+  ['cleared', source, literal, undefined, undefined],
+  ['cleared, and not known', source, undefined, undefined, source],
+  ['by value, the same', literal, literal, secret(4), literal],
+] // biome-ignore format: a table
+for (const [name, said, read, now, saved] of savedSecrets) {
+  test(`quick save: a secret, ${name}`, () => {
+    const withKeys = (at: SecretSource | undefined) => {
+      const peers = [1, 2].map(n => ({ publicKey: key(n), allowedIps: [], comments: [], presharedKey: n === 1 ? at : { env: 'other' } }))
+      return { ...config([]), privateKey: at, peers } as InterfaceConfig
+    } // biome-ignore format: lines
+    const had = device([peer(1, [], { presharedKey: now }), peer(2, [])], { privateKey: now as Secret })
+    const ready = withKeys(read) as ReadyConfig
+    const result = savedConfig(withKeys(said), { ...ready, peers: ready.peers.slice(0, 1) }, had, { ...up, routes: [] })
+    assert.equal(result.privateKey, saved)
+    assert.equal(result.peers[0]?.presharedKey, saved)
+    assert.deepEqual(result.peers[1]?.presharedKey, { env: 'other' }, 'one that is not known is no matter of others')
+  })
+}

@@ -162,10 +162,10 @@ test('file store: what a writer left that died halfway is never seen, and swept 
   await using opened = await openFolder()
   const { folder, store } = opened
   await store.writeNode(testRecord('a'))
-  const left = join(folder, 'nodes', '.new-b.json-00')
+  const left = join(folder, 'nodes', '.new-b.json-00112233aabb')
   await writeFile(left, '{"name": "b"')
   await store.writeNode(testRecord('c'))
-  assert.ok((await readdir(join(folder, 'nodes'))).includes('.new-b.json-00'), 'a young one may be in use')
+  assert.ok((await readdir(join(folder, 'nodes'))).includes('.new-b.json-00112233aabb'), 'a young one may be in use')
   await utimes(left, 1, 1)
   await store.writeNode(testRecord('d'))
   assert.deepEqual((await readdir(join(folder, 'nodes'))).sort(), ['a.json', 'c.json', 'd.json'])

@@ -24,6 +24,7 @@ const good: [name: string, source: SecretSource][] = [
   ['a file', { file: fileWith('good', `${key}\n`) }],
   ['the environment', { env: variable }],
   ['a program, without a shell', { command: ['printf', '%s\n', key] }],
+  ['a program that reads its input to the end', { command: ['sh', '-c', `cat; echo ${key}`] }],
 ]
 for (const [name, source] of good) {
   test(`secret source: ${name}`, async () => {

@@ -8,7 +8,7 @@ import { inspect } from 'node:util'
 import { PodwireError } from '../../../src/base/errors.ts'
 import { exec } from '../../../src/base/exec.ts'
 import { Secret } from '../../../src/base/secret.ts'
-import { readOrCreateKey } from '../../../src/system/secrets.ts'
+import { readKey, readOrCreateKey } from '../../../src/system/secrets.ts'
 
 const generate = () => new Secret(new Uint8Array(randomBytes(32)))
 const never = () => assert.fail('a key was made')
@@ -47,8 +47,12 @@ test('key file: one that others can read is refused with the command that mends 
         assert.equal(error.code, 'ERR_PODWIRE_KEY_EXPOSED')
         assert.ok(error.message.includes(`0${mode.toString(8)}`), error.message)
         assert.ok(error.hint.includes(`chmod 600 ${file}`), error.hint)
+        assert.match(error.hint, /remove it, and a new key is made\.$/)
         return true
       })
+      // Nobody makes the key of a configuration anew.
+      const hint = /^Run `chmod .*, make another with `podwire wg genkey` and tell the peers\.$/
+      await assert.rejects(readKey(file), { code: 'ERR_PODWIRE_KEY_EXPOSED', hint })
     }
     for (const mode of [0o600, 0o400]) {
       chmodSync(file, mode)

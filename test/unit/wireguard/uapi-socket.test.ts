@@ -198,14 +198,20 @@ for (const [title, answer] of [
   })
 }
 
-test('uapi client: errno is taken with either sign', async () => {
-  for (const errno of [-22, 22]) {
+test('uapi client: errno is taken with either sign, and said by its name if it has one', async () => {
+  const cases = [
+    [-22, /: invalid argument \(EINVAL\)$/],
+    [22, /: invalid argument \(EINVAL\)$/],
+    [98, /: address already in use \(EADDRINUSE\)$/], // of a change without a port
+    [77777, /: errno 77777$/],
+  ] as const
+  for (const [errno, message] of cases) {
     const file = freshPath()
     const server = createServer(socket => {
       socket.once('data', () => socket.end(`errno=${errno}\n\n`))
     }).listen(file)
     await once(server, 'listening')
-    await assert.rejects(connectUapi(file).set({}), { code: 'ERR_PODWIRE_UAPI_REFUSED', message: /errno=22 / })
+    await assert.rejects(connectUapi(file).set({}), { code: 'ERR_PODWIRE_UAPI_REFUSED', message })
     server.close()
   }
 })

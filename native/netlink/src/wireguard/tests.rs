@@ -170,6 +170,22 @@ fn dump_joins_a_peer_that_goes_on_in_the_next_message_and_is_read_again_after_an
 }
 
 #[test]
+fn dump_that_is_interrupted_every_time_is_given_up_and_says_so() {
+    let (mut wireguard, far) = connected();
+    let interrupted = || -> Answer {
+        Box::new(|sequence| {
+            let flags = NLM_F_MULTIPART | NLM_F_DUMP_INTR;
+            vec![device_message(flags, sequence, &[]), done(sequence)]
+        })
+    };
+    let requests = kernel(far, (0..16).map(|_| interrupted()).collect());
+    let error = wireguard.device("wg0").unwrap_err();
+    assert_eq!(error.errno, 0);
+    assert!(error.reason.contains("during every attempt"), "{error}");
+    assert_eq!(requests.join().unwrap().len(), 16);
+}
+
+#[test]
 fn dump_that_fails_or_cannot_be_read_is_an_error_with_its_errno_and_no_key_in_it() {
     let wrong = [
         put(&[(device_attribute::PRIVATE_KEY, &[0xab; 31])]),

@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { findDevice } from '../../../src/agent/device-process.ts'
+import { findDevice } from '../../../src/agent/own-device.ts'
 import { connectUapi } from '../../../src/wireguard/uapi-client.ts'
 
 test('device: none is found where nobody listens; one that listens and gives no whole answer is an error', async () => {
