@@ -121,7 +121,7 @@ function makeHost(lab: Lab, host: string, parent: string, runner?: Runner): Quic
       // Both on a userspace device, whether or not this kernel has the other; a runner's own kernel is what it is there for.
       const isOwn = runner === undefined
       if (tool === 'wg-quick') return runFast([...(isOwn ? wgQuick : (['wg-quick'] as const)), ...args], variables)
-      const backend = isOwn && args[0] === 'up' ? ['--backend', 'userspace'] : []
+      const backend = isOwn && args[0] === 'up' && !args.includes('--backend') ? ['--backend', 'userspace'] : []
       return runFast(['podwire', 'quick', ...args, ...backend], variables)
     },
     async settled(before) {
