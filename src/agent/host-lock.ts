@@ -3,9 +3,9 @@
 import { podwireError } from '../base/errors.ts'
 import { takeLock } from '../system/process-lock.ts'
 
-/** Returns what gives the lock back. Error: ERR_PODWIRE_AGENT_RUNNING. */
+/** Returns what gives the lock back. Errors: ERR_PODWIRE_AGENT_RUNNING, ERR_PODWIRE_TOOL_MISSING. */
 export async function lockHost(): Promise<() => void> {
-  const unlock = await takeLock('agent')
-  if (unlock === undefined) throw podwireError('ERR_PODWIRE_AGENT_RUNNING', {})
-  return unlock
+  const lock = await takeLock('agent')
+  if (lock === undefined) throw podwireError('ERR_PODWIRE_AGENT_RUNNING', {})
+  return lock.release
 }

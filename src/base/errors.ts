@@ -149,7 +149,7 @@ export const errorTable = {
   },
   ERR_PODWIRE_INTERRUPTED: {
     message: 'interrupted by {signal}',
-    hint: 'What `up` and `reload` had done was taken back; run it again.',
+    hint: 'What `up` and `reload` had done was taken back; `down` goes on where it was. Run it again.',
     exit: 1,
   },
   ERR_PODWIRE_NAME_IN_USE: {

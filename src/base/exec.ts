@@ -12,6 +12,7 @@ const packages: Record<string, string> = {
   bash: 'bash',
   resolvconf: 'openresolv',
   nsenter: 'util-linux',
+  setsid: 'util-linux',
   unshare: 'util-linux',
   mount: 'mount',
   tcpdump: 'tcpdump',

@@ -46,6 +46,7 @@ Examples:
     sub.argument('<config>', 'name of an interface, or path of its file')
     sub.addHelpText('after', notes[verb as Verb] ?? '')
     if (verb !== 'strip') sub.option('--dry-run', 'print what would be done as commands, and do nothing')
+    if (verb === 'down') sub.option('--unfinished', 'only what a run left that was killed; else do nothing')
     if (verb === 'up') {
       const choices = ['auto', 'kernel', 'userspace']
       sub.addOption(new Option('--backend <which>', 'whose WireGuard').choices(choices).default('auto'))
@@ -56,10 +57,12 @@ Examples:
 
 interface Flags {
   readonly dryRun?: boolean
+  readonly unfinished?: boolean
   readonly backend?: QuickOptions['backend']
 }
 
-async function runVerb(verb: Verb, argument: string, { dryRun = false, backend = 'auto' }: Flags): Promise<void> {
+async function runVerb(verb: Verb, argument: string, flags: Flags): Promise<void> {
+  const { dryRun = false, unfinished = false, backend = 'auto' } = flags
   const { quick } = await import('../quick/quick.ts')
   const ending = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => ending.abort(signal))
@@ -68,6 +71,7 @@ async function runVerb(verb: Verb, argument: string, { dryRun = false, backend =
   await quick(verb, {
     argument,
     dryRun,
+    unfinished,
     backend,
     deviceCommand: program ? [program] : [process.execPath, main, 'device'],
     show: text => console.log(text),

@@ -121,13 +121,17 @@ function readAllowedIps(value: Value): string[] {
 /** Reads one entry of a section by the keys that such a section has. Error: ERR_PODWIRE_DOCUMENT, with line and column. */
 export function readEntry<Section>(
   entry: Entry,
-  file: string,
-  keys: readonly Key<Section>[],
-  sectionName: string,
-  section: Section,
-  seen: Set<string>,
-  warn: (warning: string) => void,
+  into: {
+    readonly file: string
+    readonly keys: readonly Key<Section>[]
+    readonly sectionName: string
+    readonly section: Section
+    /** The keys that this section has had, in small letters: this one is added. */
+    readonly seen: Set<string>
+    readonly warn: (warning: string) => void
+  },
 ): void {
+  const { file, keys, sectionName, section, seen, warn } = into
   const { line, column, valueColumn, value: text } = entry
   const wanted = entry.key.toLowerCase()
   const key = keys.find(({ name }) => name.toLowerCase() === wanted)

@@ -61,8 +61,10 @@ export function parseInterfaceIni(
     } else if (line.kind === 'entry') {
       if (section === undefined) throw iniError(file, line.line, line.column, `"${line.key}" stands before any section`)
       keep()
-      if (peer === undefined) readEntry(line, file, interfaceKeys, 'Interface', draft, seen, warn)
-      else readEntry(line, file, peerKeys, 'Peer', peer, seen, warn)
+      const place = { file, seen, warn }
+      if (peer === undefined) {
+        readEntry(line, { ...place, keys: interfaceKeys, sectionName: 'Interface', section: draft })
+      } else readEntry(line, { ...place, keys: peerKeys, sectionName: 'Peer', section: peer })
     } else if (line.kind === 'blank' && !apart && section !== undefined) keep()
     apart = line.kind === 'blank' || (line.kind === 'comment' && apart)
   }

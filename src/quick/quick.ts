@@ -5,9 +5,7 @@
 //                     ├─> plan/quick: steps ──> run-steps.ts (or printed: --dry-run)
 //   host ──> facts ───┘
 
-import { existsSync } from 'node:fs'
-import { PodwireError, podwireError } from '../base/errors.ts'
-import { exec } from '../base/exec.ts'
+import { type PodwireError, podwireError } from '../base/errors.ts'
 import { formatInterfaceIni } from '../config/interface-ini.ts'
 import { hasWireguard } from '../native/wireguard-link.ts'
 import { describeAction } from '../plan/quick/describe.ts'
@@ -17,14 +15,15 @@ import { planReload } from '../plan/quick/reload.ts'
 import { savedConfig } from '../plan/quick/saved-config.ts'
 import { hookSteps, type Step } from '../plan/quick/step.ts'
 import { planUp } from '../plan/quick/up.ts'
-import { takeLock } from '../system/process-lock.ts'
+import { type Lock, takeLock } from '../system/process-lock.ts'
 import { openDevice } from '../wireguard/devices.ts'
 import { type ConfigFile, formatConfig, readConfigFile, stripIni, writeConfigFile } from './config-file.ts'
+import { createLink } from './create-link.ts'
 import { endpointAddress, resolveEndpoints } from './endpoints.ts'
 import { type Journal, openJournal } from './journal.ts'
 import { observe, observeAcceptTable, observeDevice } from './observe.ts'
 import { runAnyway, Transaction, type Workshop } from './run-steps.ts'
-import { readOrTell, readSecrets, readWithoutRunning } from './secrets.ts'
+import { hideVariables, readOrTell, readSecrets, readWithoutRunning } from './secrets.ts'
 
 export type Verb = 'up' | 'down' | 'reload' | 'save' | 'strip'
 
@@ -33,6 +32,8 @@ export interface QuickOptions {
   readonly argument: string
   /** Say what would be done, and do nothing. */
   readonly dryRun: boolean
+  /** `down` of nothing but what a killed run left; that there is nothing is well. */
+  readonly unfinished?: boolean
   /** "auto": the kernel's WireGuard, and without one a userspace device. */
   readonly backend: 'auto' | 'kernel' | 'userspace'
   /** The command line that starts a userspace device when the name is put behind it. */
@@ -59,19 +60,24 @@ const verbs: Record<Exclude<Verb, 'strip'>, (job: Job) => Promise<void>> = { up,
  * _QUICK_NOT_UP, _QUICK_BUSY, _NO_DEVICE, _NO_KERNEL_WIREGUARD, _TOOL_MISSING, _HOOK, _UNRESOLVED, _INTERRUPTED, those of the parsers, of the device and of the programs that are run.
  */
 export async function quick(verb: Verb, options: QuickOptions): Promise<void> {
-  const { argument, dryRun, tell, show } = options
+  const { argument, dryRun, tell, show, signal } = options
   const file = await readConfigFile(argument, warning => tell(`Warning: ${warning}`))
   if (verb === 'strip') return show(await strippedText(file))
   if (!dryRun && process.getuid?.() !== 0)
     throw podwireError('ERR_PODWIRE_NEEDS_ROOT', { what: `podwire quick ${verb}` })
   const { name } = file
-  const unlock = dryRun ? () => {} : await takeLock(`quick-${name}`)
-  if (unlock === undefined) throw podwireError('ERR_PODWIRE_QUICK_BUSY', { name })
+  hideVariables(file.config)
+  const lock = dryRun ? undefined : await takeLock(`quick-${name}`)
+  if (!dryRun && lock === undefined) throw podwireError('ERR_PODWIRE_QUICK_BUSY', { name })
   try {
-    const job: Job = { options, file, workshop: makeWorkshop(options, file), journal: await openJournal(name) }
+    const job: Job = { options, file, workshop: makeWorkshop(options, file, lock), journal: await openJournal(name) }
     await verbs[verb](job)
+  } catch (error) {
+    // A signal of the terminal ends commands as well: theirs is not the story.
+    if (signal.aborted) throw podwireError('ERR_PODWIRE_INTERRUPTED', { signal: String(signal.reason) }, error)
+    throw error
   } finally {
-    unlock()
+    lock?.release()
   }
 }
 
@@ -112,6 +118,7 @@ async function down(job: Job): Promise<void> {
   const { name, config } = file
   const facts = await observe(name, { openDevice })
   const unfinished = await journal.unfinished()
+  if (options.unfinished && unfinished === undefined && !isLeftOver(facts)) return
   const isThere = facts.link !== undefined && facts.isWireGuard
   if (!isThere && (facts.link !== undefined || (unfinished === undefined && !isLeftOver(facts)))) {
     throw notUp(job, facts)
@@ -128,8 +135,12 @@ async function down(job: Job): Promise<void> {
     throw error
   }
   await transaction.run(remove)
-  await journal.end() // what is left are commands of the file, and they are not run twice
-  await transaction.run(after)
+  try {
+    await transaction.run(after)
+  } finally {
+    // A PostDown that failed is not run again; those that a signal kept from running are.
+    if (!options.signal.aborted) await journal.end()
+  }
 }
 
 /**
@@ -237,31 +248,15 @@ function showSteps({ file, options }: Job, steps: readonly Step[]): void {
   }
 }
 
-function makeWorkshop(options: QuickOptions, file: ConfigFile): Workshop {
+function makeWorkshop(options: QuickOptions, file: ConfigFile, lock: Lock | undefined): Workshop {
   const { tell, signal } = options
   return {
     name: file.name,
+    file: file.file,
     tell,
     signal,
     openDevice: () => openDevice(file.name),
-    createLink: () => createLink(file.name, options),
+    createLink: () => createLink(file.name, { ...options, ...(lock && { lockFd: lock.fd }) }),
     save: async () => writeConfigFile(file, await savedText(file, options)),
   }
-}
-
-/** As wg-quick does: the kernel's, and where there is none, a userspace device. */
-async function createLink(name: string, { backend, deviceCommand, tell }: QuickOptions): Promise<void> {
-  if (backend !== 'userspace') {
-    try {
-      await exec(['ip', 'link', 'add', 'dev', name, 'type', 'wireguard'], { env: { ...process.env, LC_ALL: 'C' } })
-      return
-    } catch (error) {
-      const isMissing = error instanceof PodwireError && /Unknown device type|not supported/.test(error.message)
-      if (backend === 'kernel' || !isMissing || existsSync('/sys/module/wireguard')) throw error
-      tell('the kernel has no WireGuard: a userspace device takes its place')
-    }
-  }
-  tell(`[#] ${[...deviceCommand, name].join(' ')}`)
-  // With a level it would log to our output, and hold it open for as long as it lives.
-  await exec([...deviceCommand, name], { env: { ...process.env, LOG_LEVEL: '' } })
 }

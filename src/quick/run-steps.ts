@@ -1,17 +1,18 @@
 // Carries out steps, and takes them back when one fails: a host is as it was, or as it should be.
 
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { podwireError, reasonOf } from '../base/errors.ts'
 import { exec } from '../base/exec.ts'
 import type { Device } from '../model/device.ts'
 import { describeAction } from '../plan/quick/describe.ts'
 import type { Action, Step } from '../plan/quick/step.ts'
 import { writeSysctl } from '../system/sysctl.ts'
+import { runHook } from './hook.ts'
 
 /** What the steps are done with. */
 export interface Workshop {
   readonly name: string
+  /** The path of the configuration. */
+  readonly file: string
   createLink(): Promise<void>
   openDevice(): Promise<Device>
   save(): Promise<void>
@@ -20,6 +21,9 @@ export interface Workshop {
   /** Ends the work between two steps. */
   readonly signal: AbortSignal
 }
+
+/** The end of the roll-back's commands is not for the terminal to say: a second Ctrl-C does not reach a session of their own. */
+const apart = ['setsid', '--wait'] as const
 
 /**
  * Carries out steps, and remembers how to take them back. Errors: those of the steps; ERR_PODWIRE_HOOK;
@@ -47,7 +51,7 @@ export class Transaction {
   async rollBack(): Promise<boolean> {
     let whole = true
     for (const action of this.#undo.splice(0).reverse()) {
-      await runAction(action, this.#workshop).catch(error => {
+      await runAction(action, this.#workshop, apart).catch(error => {
         whole = false
         this.#workshop.tell(`not taken back: ${reasonOf(error)}`)
       })
@@ -63,15 +67,18 @@ export async function runAnyway(steps: readonly Step[], workshop: Workshop): Pro
   }
 }
 
-async function runAction(action: Action, workshop: Workshop): Promise<void> {
-  const { name, tell } = workshop
+async function runAction(action: Action, workshop: Workshop, before: readonly string[] = []): Promise<void> {
+  const { name, tell, signal } = workshop
   for (const line of describeAction(name, action, { withInput: false })) tell(`[#] ${line}`)
   switch (action.kind) {
     case 'createLink':
       return workshop.createLink()
     case 'run': {
-      const { command, input } = action
-      await exec(command, { env: { ...process.env, LC_ALL: 'C' }, ...(input !== undefined && { input }) })
+      const { input } = action
+      await exec([...before, ...action.command] as [string, ...string[]], {
+        env: { ...process.env, LC_ALL: 'C' },
+        ...(input !== undefined && { input }),
+      })
       return
     }
     case 'device':
@@ -79,19 +86,13 @@ async function runAction(action: Action, workshop: Workshop): Promise<void> {
     case 'sysctl':
       return writeSysctl(action.name, action.value)
     case 'hook':
-      return runHook(action.command)
+      return runHook(action.command, { env: hookEnvironment(workshop), signal })
     case 'save':
       return workshop.save()
   }
 }
 
-/** As wg-quick runs them: a command that fails ends the hook, also within a pipe. */
-async function runHook(command: string): Promise<void> {
-  const child = spawn('bash', ['-e', '-o', 'pipefail', '-O', 'extglob', '-c', command], {
-    stdio: 'inherit',
-    env: { ...process.env, LC_ALL: 'C' },
-  })
-  const [status, signal] = await once(child, 'exit')
-  if (status === 0) return
-  throw podwireError('ERR_PODWIRE_HOOK', { command, status: signal === null ? `status ${status}` : `signal ${signal}` })
+/** wg-quick's hooks see these two as well, though its manual does not say so. */
+function hookEnvironment({ name, file }: Workshop): NodeJS.ProcessEnv {
+  return { ...process.env, LC_ALL: 'C', INTERFACE: name, CONFIG_FILE: file }
 }

@@ -7,7 +7,7 @@ import { Secret } from '../base/secret.ts'
 import type { InterfaceConfig, SecretSource } from '../config/interface-config.ts'
 import type { DeviceState } from '../model/device.ts'
 import type { ReadyConfig } from '../plan/quick/facts.ts'
-import { readSecret } from '../system/secret-source.ts'
+import { hideVariable, readSecret } from '../system/secret-source.ts'
 
 /** `where` names it in errors; `peer` is whose it is, absent for the private key. Undefined: it is not known. */
 export type ReadSource = (source: SecretSource, where: string, peer?: PublicKey) => Promise<Secret | undefined>
@@ -49,5 +49,12 @@ export function readWithoutRunning(
     const has =
       peer === undefined ? device?.privateKey : device?.peers.find(({ publicKey }) => publicKey === peer)?.presharedKey
     return has ?? new Secret(new Uint8Array(32).fill(1))
+  }
+}
+
+/** Variables with keys of this file are for us, and not for hooks, nor for a device that lives on. */
+export function hideVariables({ privateKey, peers }: InterfaceConfig): void {
+  for (const source of [privateKey, ...peers.map(({ presharedKey }) => presharedKey)]) {
+    if (source !== undefined && 'env' in source) hideVariable(source.env)
   }
 }

@@ -1,18 +1,44 @@
-// A lock that one process of a network namespace holds: a socket in the abstract namespace, which is the network namespace's
-// own, and which the kernel closes with the process, however it ends.
+// A lock that one process of a network namespace holds: flock(2) on a file that only root may open, which the kernel frees when
+// the last process ends that has it open, however it ends. A child that is given the descriptor holds the lock as well.
 
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { closeSync, openSync } from 'node:fs'
+import { mkdir, stat } from 'node:fs/promises'
+import { podwireError } from '../base/errors.ts'
 
-/** Returns what gives the lock back; undefined while another process has it. */
-export async function takeLock(name: string): Promise<(() => void) | undefined> {
-  const server = createServer(socket => socket.destroy()).unref()
-  server.listen({ path: `\0podwire-${name}` })
+const folder = '/run/podwire/lock'
+
+export interface Lock {
+  /** For a child that must have ended too before the next one may have the lock. */
+  readonly fd: number
+  release(): void
+}
+
+/** Undefined while another process has it. Error: ERR_PODWIRE_TOOL_MISSING. */
+export async function takeLock(name: string): Promise<Lock | undefined> {
+  const { ino } = await stat('/proc/self/ns/net')
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const fd = openSync(`${folder}/${name}@${ino}`, 'w', 0o600)
+  const release = () => closeSync(fd)
   try {
-    await once(server, 'listening')
+    if (await isFree(fd)) return { fd, release }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-    return undefined
+    release()
+    throw error
   }
-  return () => server.close()
+  release()
+  return undefined
+}
+
+/** flock(1) locks the open file that it is given, which is ours: it stays locked when the program has ended. */
+async function isFree(fd: number): Promise<boolean> {
+  const child = spawn('flock', ['--nonblock', '3'], { stdio: ['ignore', 'ignore', 'inherit', fd] })
+  try {
+    const [status] = await once(child, 'exit')
+    return status === 0
+  } catch (error) {
+    const values = { tool: 'flock', what: 'one run at a time', package: 'util-linux' }
+    throw podwireError('ERR_PODWIRE_TOOL_MISSING', values, error)
+  }
 }

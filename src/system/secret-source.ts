@@ -12,6 +12,17 @@ const commandTimeoutMs = 120_000
 /** A key is 44 characters and the end of its line. */
 const maxOutputBytes = 1024
 
+/** Variables that only this process still knows. */
+const hidden = new Map<string, string>()
+
+/** Takes a variable out of the environment, so that no program gets it that is run from then on; `readSecret` still finds it. */
+export function hideVariable(name: string): void {
+  const text = process.env[name]
+  if (text === undefined) return
+  hidden.set(name, text)
+  delete process.env[name]
+}
+
 /**
  * The secret; `where` names its place in the configuration ("interface.privateKey").
  * Errors: ERR_PODWIRE_SECRET, ERR_PODWIRE_KEY, ERR_PODWIRE_KEY_EXPOSED (a file that others can read), ERR_PODWIRE_SYSTEM.
@@ -20,7 +31,7 @@ export async function readSecret(source: SecretSource, where: string): Promise<S
   if (source instanceof Secret) return source
   if ('file' in source) return (await readKey(source.file)) ?? lacks(where, source.file, 'there is no such file')
   if ('env' in source) {
-    const text = process.env[source.env]
+    const text = hidden.get(source.env) ?? process.env[source.env]
     const name = `the environment variable ${source.env}`
     return text === undefined ? lacks(where, name, 'it is not set') : parseSecretKey(text.trim(), `${where}: ${name}`)
   }

@@ -11,6 +11,7 @@ import { generatePrivateKey, publicKeyOf } from '../../src/wireguard/keys.ts'
 import { type QuickHost, succeeded, takeDnsCalls, withQuickHosts } from './quick-host.ts'
 import { assertReloadKeepsSessions } from './quick-reload.ts'
 import { cli } from './tunnel.ts'
+import { until } from './until.ts'
 
 const keyText = Buffer.from(generatePrivateKey().bytes).toString('base64')
 const peers = [1, 2].map(() => publicKeyOf(generatePrivateKey()))
@@ -45,7 +46,9 @@ exit $status
   at.write('ip', body(await real('ip'), '*" add "*|*" delete "*|*" set "*|*" replace "*'), 0o755)
   at.write('nft', body(await real('nft'), '*" -f "*'), 0o755)
   at.write('resolvconf', body(dns.trim(), '*'), 0o755)
-  at.write('podwire-device', body(`${process.execPath} ${cli} device`, '*'), 0o755)
+  // A shell between the two holds the lock until this program has ended.
+  const device = body(`${process.execPath} ${cli} device`, '*')
+  at.write('podwire-device', device.replace('$PPID', '$(ps -o ppid= $PPID)'), 0o755)
   at.write('calls', '0\n')
   at.write('at', '0\n')
 }
@@ -57,6 +60,7 @@ async function killedAfter(at: QuickHost, call: number, args: readonly string[])
   const outcome = await at.quick('podwire', args)
   const reached = Number(readFileSync(join(at.folder, 'calls'), 'utf8')) >= call
   at.write('at', '0\n')
+  await at.sh('for file in /run/podwire/lock/*; do flock $file true; done') // until what it started has ended too
   assert.equal(outcome.status !== 0, reached, `${args[0]} at ${call}: ${outcome.stderr}`)
   return reached
 }
@@ -109,6 +113,62 @@ test('quick down: killed after any command, the next `down` removes the rest, an
       assert.match(await at.sh('cat log'), /down/)
       return reached
     })
+  })
+})
+
+test('quick up: killed while a device starts, nobody else is let in until it has started', async () => {
+  await withQuickHosts('kill-start', async at => {
+    const before = await at.state()
+    const file = at.write('wg0.conf', full())
+    for (const [when, first, last] of [
+      ['before', 'kill -9 $quick; touch begun; until [ -e go ]; do sleep 0.02; done; exec $device', ''],
+      ['beside', '$device & touch begun; kill -9 $quick; until [ -e go ]; do sleep 0.02; done', 'wait $!'],
+    ]) {
+      const words = ['#!/bin/sh', `cd ${at.folder}`, 'quick=$(ps -o ppid= $PPID)']
+      const device = `device="${process.execPath} ${cli} device $1"`
+      await at.sh('rm -f podwire-device begun go')
+      at.write('podwire-device', [...words, device, first, last, ''].join('\n'), 0o755)
+      assert.notEqual((await at.quick('podwire', ['up', file])).status, 0)
+      await until('the program has begun', async () => (await at.sh('ls begun')) !== '')
+      for (const verb of ['up', 'down', 'reload']) {
+        const { status, stderr } = await at.quick('podwire', [verb, file])
+        assert.ok(status === 1 && stderr.includes('QUICK_BUSY'), `${when}: ${verb}: ${stderr}`)
+      }
+      await at.sh('touch go; flock /run/podwire/lock/quick-wg0@* true')
+      succeeded(await at.quick('podwire', ['down', file]), `${when}: down`)
+      assert.deepEqual(await at.settled(before), before, when)
+    }
+  })
+})
+
+test('quick down: killed in PostDown, the next one runs it to its end', async () => {
+  await withQuickHosts('kill-post-down', async at => {
+    const before = await at.state()
+    const first = 'PostDown = echo first >> log; test -e killed || { touch killed; kill -9 $PPID; }'
+    const file = at.write('wg0.conf', full(first, 'PostDown = echo second >> log'))
+    for (const next of ['down', 'up']) {
+      await at.sh('rm -f log killed')
+      succeeded(await at.quick('podwire', ['up', file]), 'up')
+      assert.notEqual((await at.quick('podwire', ['down', file])).status, 0)
+      succeeded(await at.quick('podwire', [next, file]), next)
+      assert.equal(await at.sh('cat log'), 'first\nfirst\nsecond\n', next)
+      if (next === 'up') succeeded(await at.quick('podwire', ['down', file]), 'down')
+      assert.deepEqual(await at.settled(before), before, next)
+    }
+    // A note of another namespace, which had the number of this one, is not of this one.
+    await at.sh('rm -f log killed')
+    succeeded(await at.quick('podwire', ['up', file]), 'up')
+    assert.notEqual((await at.quick('podwire', ['down', file])).status, 0)
+    await at.sh("sed -i 's/[0-9]*$/1/' /run/podwire/quick/wg0@*")
+    assert.match((await at.quick('podwire', ['down', file])).stderr, /ERR_PODWIRE_NO_DEVICE/)
+    assert.equal(await at.sh('cat log'), 'first\n')
+    await at.sh('rm /run/podwire/quick/wg0@*')
+    // One that fails is told once.
+    at.write('wg0.conf', full('PostDown = false'))
+    succeeded(await at.quick('podwire', ['up', file]), 'up')
+    assert.match((await at.quick('podwire', ['down', file])).stderr, /ERR_PODWIRE_HOOK/)
+    assert.match((await at.quick('podwire', ['down', file])).stderr, /ERR_PODWIRE_NO_DEVICE/)
+    assert.deepEqual(await at.settled(before), before)
   })
 })
 

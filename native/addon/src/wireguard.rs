@@ -192,13 +192,9 @@ fn peer_change(peer: WireguardPeerChange) -> Result<netlink::WireguardPeerChange
 }
 
 /// A number of JavaScript as one of the kernel's: what does not fit is refused, never cut.
-fn whole<T: Copy + Into<f64> + TryFrom<u64> + Display>(
-    value: f64,
-    place: &str,
-    highest: T,
-) -> Result<T> {
-    let fits = value.fract() == 0.0 && (0.0..=highest.into()).contains(&value);
-    let number = T::try_from(value as u64).ok().filter(|_| fits);
+fn whole<T: TryFrom<i64> + Display>(value: f64, place: &str, highest: T) -> Result<T> {
+    let whole = Some(value).filter(|value| value.fract() == 0.0);
+    let number = whole.and_then(|value| T::try_from(value as i64).ok());
     number.ok_or_else(|| {
         let values = [
             ("where", place.to_owned()),
