@@ -17,7 +17,7 @@ export const errorTable = {
   // What a person typed or wrote
   ERR_PODWIRE_USAGE: { message: '{what}', hint: 'See `podwire {command} --help`.', exit: 2 },
   ERR_PODWIRE_CIDR: {
-    message: '{where}: "{text}" is not an address with a prefix length: {reason}',
+    message: '{where}: "{text}" cannot be used: {reason}',
     hint: 'Write it as 10.99.1.0/24 or fd99:0:1::/64.',
     exit: 2,
   },
@@ -292,12 +292,14 @@ export class PodwireError extends Error {
 }
 
 /**
- * Makes the error of a code, its message filled with `values`; of `text`, what somebody wrote, without what could be a key. (A function, not the constructor, so that the names of
- * the values are checked against the message of that code.)
+ * Makes the error of a code, its message filled with `values`; of what somebody wrote (`text`, and all about a document) without what
+ * could be a part of a key. (A function, not the constructor, so that the names of the values are checked against the message of
+ * that code.)
  */
 export function podwireError<C extends ErrorCode>(code: C, values: Values<C>, cause?: unknown): PodwireError {
   const { message, hint } = errorTable[code]
-  const shown = (name: keyof Values<C>) => (name === 'text' ? hideKeys(String(values[name])) : String(values[name]))
+  const isWritten = (name: unknown) => name === 'text' || (code === 'ERR_PODWIRE_DOCUMENT' && name !== 'file')
+  const shown = (name: keyof Values<C>) => (isWritten(name) ? hideKeys(String(values[name])) : String(values[name]))
   const fill = (text: string): string => text.replace(/\{(\w+)\}/g, (_, name: keyof Values<C>) => shown(name))
   return new PodwireError(code, fill(message), fill(hint), cause === undefined ? undefined : { cause })
 }

@@ -45,7 +45,20 @@ export type SecretSource =
   | { readonly env: string }
   | { readonly command: readonly string[] }
 
-/** The text with everything that could be a key (42 characters of base64, or of hexadecimal, or more) hidden: for values in errors. */
+/**
+ * The text with everything hidden that could be a key or a part of one: twelve characters of base64 or hexadecimal in a row, or six
+ * before "=", unless they are words or a number, so that names, paths and prefixes stay readable. For whatever somebody wrote, in errors.
+ */
 export function hideKeys(text: string): string {
-  return text.replace(/[A-Za-z0-9+/]{42,}={0,2}/g, '[hidden]')
+  return text.replace(/[A-Za-z0-9+/]{6,}=+|[A-Za-z0-9+/]{12,}/g, run =>
+    run
+      .replace(/=+$/, '')
+      .split('/')
+      .every(part => plain.test(part))
+      ? run
+      : '[hidden]',
+  )
 }
+
+/** "officeRouter2", "MTU", "51820", "0xca6c": of twelve random characters one in thousands looks so. */
+const plain = /^(?=.{0,30}$)(?:[A-Z]?[a-z]*(?:[A-Z][a-z]{2,})*\d{0,5}|[A-Z]+\d{0,5}|\d{1,10}|0x[0-9a-fA-F]{1,16})$/

@@ -1,6 +1,7 @@
 // The parts of `podwire config` for a network document: one node's configuration from it, what a change of it would do, and what
 // is to be said of one that is right. config.ts joins them with those for one interface.
 
+import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { podwireError } from '../base/errors.ts'
 import { formatInterfaceIni } from '../config/interface-ini.ts'
@@ -37,8 +38,8 @@ export function defineRender(config: Command): void {
     .option('--private-key <file>', 'where the node keeps its private key (default: /etc/podwire/NODE.key)')
     .option('--interface <name>', 'with --format nft: the name of the device', 'wg0')
     .addHelpText('after', renderExamples)
-    .action((file: string, flags: RenderFlags) => {
-      process.stdout.write(renderNode(readNetwork(file), file, flags))
+    .action(async (file: string, flags: RenderFlags) => {
+      process.stdout.write(renderNode(await readNetwork(file), file, flags))
     })
 }
 
@@ -59,7 +60,7 @@ function renderNode(document: NetworkDocument, file: string, flags: RenderFlags)
     throw usage(`${file} has no node "${flags.node}"; it has ${document.nodes.map(({ name }) => name).join(', ')}`)
   const accept = planAccept(document, node)
   if (flags.format === 'nft') return renderAcceptRules(accept, flags.interface)
-  const privateKeyFile = flags.privateKey ?? `/etc/podwire/${node.name}.key`
+  const privateKeyFile = resolve(flags.privateKey ?? `/etc/podwire/${node.name}.key`)
   const config = nodeInterface(planNode(document, node), accept, { form: flags.format, privateKeyFile })
   if (flags.format === 'json') return formatInterfaceJson(config)
   const ini = formatInterfaceIni(config)
@@ -87,8 +88,8 @@ export function defineDiff(config: Command): void {
     .argument('<new>', 'as it would be')
     .option('--json', 'as JSON')
     .addHelpText('after', diffExamples)
-    .action((old: string, changed: string, { json }: { json?: true }) => {
-      const diff = diffNetworks(readNetwork(old), readNetwork(changed))
+    .action(async (old: string, changed: string, { json }: { json?: true }) => {
+      const diff = diffNetworks(await readNetwork(old), await readNetwork(changed))
       console.log(json ? JSON.stringify(diff, null, 2) : describeNetworkDiff(diff).join('\n'))
     })
 }
@@ -101,6 +102,6 @@ export function checkNetworkText(text: string, file: string, warn: (warning: str
   }
 }
 
-function readNetwork(file: string): NetworkDocument {
-  return parseNetworkDocument(readText(file), file)
+async function readNetwork(file: string): Promise<NetworkDocument> {
+  return parseNetworkDocument(await readText(file), file)
 }

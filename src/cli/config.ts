@@ -6,12 +6,15 @@ import { PodwireError, podwireError } from '../base/errors.ts'
 import { type DocumentKind, documentKind } from '../config/document-kind.ts'
 import type { InterfaceConfig } from '../config/interface-config.ts'
 import { formatInterfaceIni, layoutInterfaceIni, parseInterfaceIni } from '../config/interface-ini.ts'
-import { formatInterfaceJson, parseInterfaceJson } from '../config/interface-json.ts'
+import { formatInterfaceJson, parseInterfaceJson, schemaOf } from '../config/interface-json.ts'
 import { formatJsonc } from '../config/jsonc-format.ts'
-import { exposureWarning, readText, rewriteText, standard, writeText } from './config-files.ts'
+import { exposureWarning, isSameFile, readText, rewriteText, standard, writeText } from './config-files.ts'
 import { checkNetworkText, defineDiff, defineRender } from './config-network.ts'
+import { printable } from './printable.ts'
 
 type Warn = (warning: string) => void
+
+const standardOutputs: readonly string[] = [standard, '/dev/stdout']
 
 /** What `check --json` says of a file: schema/config-check.json. */
 interface Checked {
@@ -53,12 +56,22 @@ export function define(command: Command): void {
     .command('convert')
     .description('write INI as JSON, or JSON as INI; keys are in what it prints')
     .argument('<file>', 'INI or JSON')
-    .addOption(new Option('--to <form>', 'ini or json (the form that it is not in)').choices(['ini', 'json']))
+
+    .addOption(
+      new Option('--to <form>', "ini or json (that of the output's name, or else the one it is not in)").choices([
+        'ini',
+        'json',
+      ]),
+    )
     .option('-o, --output <file>', 'the file to write, readable by its owner alone (standard output)')
     .action(async (file: string, { to, output }: { to?: 'ini' | 'json'; output?: string }) => {
-      const text = convert(readText(file), file, to)
-      if (output === undefined || output === standard) process.stdout.write(text)
-      else await writeText(output, text)
+      const text = await readText(file)
+      if (output === undefined || standardOutputs.includes(output)) {
+        process.stdout.write(convert(text, file, to))
+      } else if (await isSameFile(file, output)) {
+        const what = `-o ${output} is the file that is read: name another, or leave it out to see the result`
+        throw podwireError('ERR_PODWIRE_USAGE', { what, command: 'config convert' })
+      } else await writeText(output, convert(text, file, to ?? formOf(output)))
     })
 
   command
@@ -68,7 +81,7 @@ export function define(command: Command): void {
     .option('--check', 'change nothing; name the files that would change, and end with 1 if there are any')
     .action(async (files: string[], options: { check?: true }) => {
       for (const file of files) {
-        const text = readText(file)
+        const text = await readText(file)
         const laidOut = layout(text, file)
         if (options.check) {
           if (text === laidOut) continue
@@ -86,22 +99,23 @@ export function define(command: Command): void {
 /** Reads a document of one interface, in either form. */
 function parseInterface(kind: DocumentKind, text: string, file: string, warn: Warn): InterfaceConfig {
   if (kind === 'interface-ini') return parseInterfaceIni(text, file, warn)
-  if (kind === 'interface-json') return parseInterfaceJson(text, file, warn)
-  const reason = 'this is the document of a network; here one of a single interface is expected'
-  throw podwireError('ERR_PODWIRE_DOCUMENT', { file, path: 'network', reason })
+  return parseInterfaceJson(text, file, warn)
 }
 
 async function check(file: string): Promise<{ checked: Checked; refused?: PodwireError }> {
   const warnings: string[] = []
   let kind: DocumentKind | null = null
   try {
-    const text = readText(file)
+    const text = await readText(file)
     kind = documentKind(text)
     if (kind === 'network') {
       checkNetworkText(text, file, warning => warnings.push(warning))
       return { checked: { file, kind, peers: null, warnings, error: null } }
     }
     const config = parseInterface(kind, text, file, warning => warnings.push(warning))
+    if (kind === 'interface-ini' && !/^\s*\[interface\]/im.test(text))
+      warnings.push(`${file}: there is no [Interface] in it`)
+    if (config.privateKey === undefined) warnings.push(`${file}: the interface has no private key, and reaches nobody`)
     const exposed = await exposureWarning(file, config)
     if (exposed !== undefined) warnings.push(exposed)
     return { checked: { file, kind, peers: config.peers.length, warnings, error: null } }
@@ -113,12 +127,16 @@ async function check(file: string): Promise<{ checked: Checked; refused?: Podwir
 }
 
 function printChecked({ file, kind, peers, warnings, error }: Checked): void {
-  for (const warning of warnings) console.error(`podwire: warning: ${warning}`)
+  for (const warning of warnings) printWarning(warning)
   if (error !== null) return
   const form = kind === 'interface-ini' ? 'INI' : 'JSON'
   const what =
     kind === 'network' ? 'a network' : `an interface in ${form} with ${peers} ${peers === 1 ? 'peer' : 'peers'}`
   console.log(`${file}: good: ${what}`)
+}
+
+function printWarning(warning: string): void {
+  console.error(printable(`podwire: warning: ${warning}`))
 }
 
 /** Ends with the last error's status. Each is said in its own line, the last with its hint, by main.ts. */
@@ -129,16 +147,23 @@ function finish(refused: readonly PodwireError[], said = false): void {
     process.exitCode = last.exitStatus
     return
   }
-  for (const { message } of refused.slice(0, -1)) console.error(`podwire: ${message}`)
+  for (const { message } of refused.slice(0, -1)) console.error(printable(`podwire: ${message}`))
   throw last
+}
+
+/** What a file is to be, from its name. */
+function formOf(output: string): 'ini' | 'json' | undefined {
+  return output.endsWith('.json') ? 'json' : output.endsWith('.conf') ? 'ini' : undefined
 }
 
 function convert(text: string, file: string, to: 'ini' | 'json' | undefined): string {
   const kind = documentKind(text)
-  const config = parseInterface(kind, text, file, warning => console.error(`podwire: warning: ${warning}`))
+  const config = parseInterface(kind, text, file, printWarning)
   const isJson = to === undefined ? kind === 'interface-ini' : to === 'json'
   if (!isJson) return formatInterfaceIni(config)
-  const converted = formatInterfaceJson(config)
+  const converted = formatInterfaceJson(config, {
+    schema: kind === 'interface-json' ? schemaOf(text, file) : undefined,
+  })
   // What INI allows and JSON does not, such as a peer twice, shows here, before anything is written.
   parseInterfaceJson(converted, `${file} as JSON`)
   return converted

@@ -6,6 +6,7 @@ import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Command, CommanderError } from 'commander'
 import { PodwireError } from '../base/errors.ts'
+import { printable } from './printable.ts'
 
 interface CommandFile {
   /** Adds options, arguments, help and the action to a command of that name. */
@@ -101,7 +102,7 @@ function report(error: unknown): number {
   if (/^commander\./.test((error as { code?: string }).code ?? ''))
     return (error as CommanderError).exitCode === 0 ? 0 : 2
   if (error instanceof PodwireError) {
-    console.error(`podwire: ${error.message}\n  ${error.hint}\n  (${error.code})`)
+    console.error(printable(`podwire: ${error.message}\n  ${error.hint}\n  (${error.code})`))
     return error.exitStatus
   }
   console.error('podwire: a defect; please report it with the lines below.')

@@ -3,6 +3,7 @@
 import { fileURLToPath } from 'node:url'
 import { type Command, Option } from 'commander'
 import type { QuickOptions, Verb } from '../quick/quick.ts'
+import { printable } from './printable.ts'
 
 /** What a verb does not do, and somebody might expect. */
 const notes: Partial<Record<Verb, string>> = {
@@ -74,7 +75,7 @@ async function runVerb(verb: Verb, argument: string, flags: Flags): Promise<void
     backend,
     deviceCommand: program ? [program] : [process.execPath, main, 'device'],
     show: text => console.log(text),
-    tell: line => console.error(line),
+    tell: line => console.error(printable(line)),
     signal: ending.signal,
   })
 }

@@ -2,7 +2,6 @@
 // What the lines mean is in interface-ini.ts. As with both programs, "#" begins a comment wherever it stands.
 
 import { podwireError } from '../base/errors.ts'
-import { hideKeys } from '../base/secret.ts'
 
 export type IniLine = (
   | { readonly kind: 'blank' }
@@ -43,18 +42,17 @@ function parseLine(text: string, line: number, file: string): IniLine {
   const fail = (reason: string, at = column) => iniError(file, line, at, reason)
 
   const nul = text.indexOf('\0')
-  if (nul >= 0) throw fail('the file has a NUL character, so it is no text', nul + 1)
+  if (nul >= 0) throw fail('there is a NUL character: this is no text, or UTF-16; save it as UTF-8', nul + 1)
   const words = said.trim()
   if (words === '') return { kind: hash < 0 ? 'blank' : 'comment', ...place }
   if (words.startsWith('[')) {
     const [, name] = /^\[([^[\]]*)\]$/.exec(words) ?? []
-    if (name === undefined)
-      throw fail(`"${shorten(words)}": a section is written [Interface] or [Peer], alone on its line`)
+    if (name === undefined) throw fail('a section is written [Interface] or [Peer], alone on its line')
     return { kind: 'section', name, ...place }
   }
   const equals = said.indexOf('=')
   const key = said.slice(0, equals).trim()
-  if (equals < 0 || key === '') throw fail(`"${shorten(words)}": expected Key = value`)
+  if (equals < 0 || key === '') throw fail('expected Key = value')
   const rest = said.slice(equals + 1)
   const valueColumn = equals + 2 + rest.length - rest.trimStart().length
   return { kind: 'entry', key, value: rest.trim(), valueColumn, ...place }
@@ -62,17 +60,7 @@ function parseLine(text: string, line: number, file: string): IniLine {
 
 /** The error that says what is wrong at a place: ERR_PODWIRE_DOCUMENT. */
 export function iniError(file: string, line: number, column: number, reason: string): Error {
-  return podwireError('ERR_PODWIRE_DOCUMENT', {
-    file,
-    path: `line ${line}, column ${column}`,
-    reason: hideKeys(reason),
-  })
-}
-
-/** A text for an error: its beginning is enough, and no part of a key. */
-function shorten(text: string): string {
-  const shown = hideKeys(text)
-  return shown.length > 60 ? `${shown.slice(0, 60)}…` : shown
+  return podwireError('ERR_PODWIRE_DOCUMENT', { file, path: `line ${line}, column ${column}`, reason })
 }
 
 /**

@@ -54,7 +54,12 @@ export function hookName(key: string): HookName {
 }
 
 export const interfaceKeys: readonly Key<InterfaceDraft>[] = [
-  { name: 'Address', read: (it, value) => it.addresses.push(...value.each(/[\s,]+/, parseCidr).map(formatCidr)) },
+  {
+    name: 'Address',
+    read: ({ addresses }, value) => {
+      for (const address of value.each(/[\s,]+/, parseCidr)) addresses.push(formatCidr(address))
+    },
+  },
   {
     name: 'DNS',
     read: ({ dns }, value) => {
@@ -83,7 +88,12 @@ export const interfaceKeys: readonly Key<InterfaceDraft>[] = [
 export const peerKeys: readonly Key<PeerDraft>[] = [
   { name: 'PublicKey', once: true, read: (it, value) => (it.publicKey = value.as(parsePublicKey)) },
   { name: 'PresharedKey', once: true, read: (it, value) => (it.presharedKey = value.as(parseSecretKey)) },
-  { name: 'AllowedIPs', read: (it, value) => it.allowedIps.push(...readAllowedIps(value)) },
+  {
+    name: 'AllowedIPs',
+    read: ({ allowedIps }, value) => {
+      for (const prefix of readAllowedIps(value)) allowedIps.push(prefix)
+    },
+  },
   { name: 'Endpoint', once: true, read: (it, value) => (it.endpoint = value.as(parseEndpointText)) },
   {
     name: 'PersistentKeepalive',
@@ -125,17 +135,26 @@ export function readEntry<Section>(
   const { line, column, valueColumn, value: text } = entry
   const wanted = entry.key.toLowerCase()
   const key = keys.find(({ name }) => name.toLowerCase() === wanted)
-  if (key === undefined) throw iniError(file, line, column, unknownIn(entry.key, sectionName, keys))
+  // The second line of a broken key ends with "=", and is no key of ours to show.
+  if (key === undefined)
+    throw iniError(file, line, column, text === '' ? 'expected Key = value' : unknownIn(entry.key, sectionName, keys))
   const warnAt = (at: number, warning: string) => warn(`${file}: line ${line}, column ${at}: ${warning}`)
   if (key.once && seen.has(wanted)) warnAt(column, `${key.name} is given again in this section; the last one counts`)
   seen.add(wanted)
 
   const read = <T>(part: string, at: number, parse: (text: string, where: string) => T): T => {
+    const word = part.replaceAll(/\s/g, '')
     try {
-      return parse(part.replaceAll(/\s/g, ''), key.name)
+      return parse(word, key.name)
     } catch (error) {
       if (!(error instanceof PodwireError)) throw error
-      throw iniError(file, line, at, error.message)
+      // As it is written, so that a missing comma shows.
+      throw iniError(
+        file,
+        line,
+        at,
+        error.message.replace(`"${word}"`, () => `"${part.trim()}"`),
+      )
     }
   }
   key.read(section, {

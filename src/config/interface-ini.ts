@@ -47,7 +47,7 @@ export function parseInterfaceIni(
   /** Whether a blank line, or nothing, stands before the comments at hand. */
   let apart = true
   const keep = (owner = section ?? draft) => {
-    owner.comments.push(...pending)
+    for (const comment of pending) owner.comments.push(comment) // not `...`: there may be more than a call can take
     pending = []
   }
 

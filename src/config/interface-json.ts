@@ -4,6 +4,7 @@
 import { formatCidr, parseCidr } from '../base/cidr.ts'
 import { parsePublicKey, parseSecretKey } from '../base/key.ts'
 import { Secret } from '../base/secret.ts'
+import { refuseOtherKind } from './document-kind.ts'
 import { checkJsonc, formatPath, refusal } from './document-schema.ts'
 import type { InterfaceConfig, PeerConfig, SecretSource } from './interface-config.ts'
 import { type InterfaceDocument, interfaceDocumentSchema, parseDuration } from './interface-schema.ts'
@@ -11,9 +12,6 @@ import { type JsoncDocument, parseJsonc } from './jsonc.ts'
 import { formatJsonc } from './jsonc-format.ts'
 import { overlapWarnings } from './peer-overlaps.ts'
 import { formatFwmark, parseFwmark } from './wg-values.ts'
-
-/** Where an installed podwire has the schema, seen from a project. */
-const schemaPath = './node_modules/podwire/schema/interface.json'
 
 type ListedPeer = Extract<InterfaceDocument['peers'], readonly unknown[]>[number]
 type Path = readonly PropertyKey[]
@@ -28,6 +26,7 @@ export function parseInterfaceJson(
   warn: (warning: string) => void = () => {},
 ): InterfaceConfig {
   const document = parseJsonc(text, file)
+  refuseOtherKind(document, 'interface', file)
   const data = checkJsonc(interfaceDocumentSchema, document, file)
   const listed = listPeers(data.peers)
   refuseTwins(listed, document, file)
@@ -119,7 +118,7 @@ export function schemaOf(text: string, file: string): string | undefined {
 /** The document, as plain JSON; it names that schema, or none. Keys that are said by value are in it in clear. */
 export function formatInterfaceJson(
   config: InterfaceConfig,
-  { schema }: { readonly schema: string | undefined } = { schema: schemaPath },
+  { schema }: { readonly schema: string | undefined } = { schema: undefined },
 ): string {
   const { addresses, dns, hooks, table } = config
   const document: InterfaceDocument = {

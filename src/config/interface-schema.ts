@@ -4,7 +4,7 @@
 import { z } from 'zod'
 import { parseCidr, parsePrefix } from '../base/cidr.ts'
 import { parseName } from '../model/name.ts'
-import { checkedBy, strictObject } from './document-schema.ts'
+import { checkedBy, keyName, strictObject } from './document-schema.ts'
 import { parseDnsServer, parseEndpointText, parseSearchDomain } from './interface-values.ts'
 import { parseFwmark, parseKeepalive } from './wg-values.ts'
 
@@ -105,7 +105,7 @@ export const interfaceDocumentSchema = strictObject({
   $schema: z.string().optional(),
   interface: interfaceSchema,
   peers: z
-    .union([z.array(listedPeer), z.record(peerName, strictObject(peerShape))], {
+    .union([z.array(listedPeer), z.record(keyName, strictObject(peerShape))], {
       error: 'expected a list of peers, or an object of peers by name',
     })
     .optional()

@@ -27,7 +27,7 @@ type Value = string | Container
 /** The text of the document in our layout. Error: ERR_PODWIRE_DOCUMENT if it is no JSON; `file` names it. */
 export function formatJsonc(text: string, file: string): string {
   parseJsonc(text, file)
-  const tokens = text.match(tokenPattern) ?? []
+  const tokens = text.replace(/^\ufeff/, '').match(tokenPattern) ?? []
   const { items, below } = readItems(tokens[Symbol.iterator](), '')
   const [{ above, value, behind }] = items as [Item]
   return `${[...above, print(value, '', 0) + behind, ...below].join('\n')}\n`

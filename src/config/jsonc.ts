@@ -44,7 +44,7 @@ function formatPlace(text: string, offset: number): string {
 /** Reads a document; `file` names it in the error: ERR_PODWIRE_DOCUMENT, with line and column. */
 export function parseJsonc(text: string, file: string): JsoncDocument {
   const comments: JsoncComment[] = []
-  let at = 0
+  let at = text.startsWith('\ufeff') ? 1 : 0 // a mark that editors put before UTF-8
 
   function fail(reason: string, offset = at): never {
     throw podwireError('ERR_PODWIRE_DOCUMENT', { file, path: formatPlace(text, offset), reason })
@@ -93,6 +93,8 @@ export function parseJsonc(text: string, file: string): JsoncDocument {
       if (text[at] !== '"') fail('expected a key in double quotes')
       const key = string()
       if (items.has(key)) fail(`the key "${key}" is there twice`, start)
+      // JavaScript's objects have a part of this name, which programs drop or take for another.
+      if (key === '__proto__') fail('"__proto__" cannot be a key or a name: choose another', start)
       if (peek() !== ':') fail('expected ":" after the key')
       at += 1
       items.set(key, node(depth + 1))

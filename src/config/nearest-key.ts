@@ -1,7 +1,10 @@
 // What to say of a key that no document of ours has: the nearest one that there is, or all of them.
 
+const maxShown = 80
+
 /** The reason for an error: `unknown key "gatway"; did you mean "gateways"?`. */
-export function unknownKey(key: string, known: readonly string[]): string {
+export function unknownKey(written: string, known: readonly string[]): string {
+  const key = written.length > maxShown ? `${written.slice(0, maxShown)}…` : written
   const [nearest] = known
     .map(name => ({ name, distance: editDistance(key.toLowerCase(), name.toLowerCase()) }))
     .filter(({ name, distance }) => distance <= Math.max(2, name.length / 2))

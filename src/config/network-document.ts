@@ -9,7 +9,8 @@ import { formatCidr, parsePrefix } from '../base/cidr.ts'
 import type { PublicKey } from '../base/key.ts'
 import { type AcceptPort, parseAcceptPort } from './accept-ports.ts'
 import { checkNetwork } from './check-network.ts'
-import { checkJsonc, refusal } from './document-schema.ts'
+import { documentKind, refuseOtherKind } from './document-kind.ts'
+import { checkJsonc, documentError, refusal } from './document-schema.ts'
 import { parseJsonc } from './jsonc.ts'
 import { type NetworkInput, networkSchema, type SelectorInput } from './network-schema.ts'
 import { assignPrefixes } from './node-prefixes.ts'
@@ -96,7 +97,12 @@ export function parseNetworkDocument(text: string, file: string): NetworkDocumen
 }
 
 function readNetworkText(text: string, file: string): { input: NetworkInput; failAt: FailAt } {
+  if (/^\s*\[(interface|peer)\]/im.test(text) && documentKind(text) === 'interface-ini') {
+    const reason = 'this is the INI of one interface, which `podwire quick` takes; expected a network document, in JSON'
+    throw documentError(file, 'line 1, column 1', reason)
+  }
   const document = parseJsonc(text, file)
+  refuseOtherKind(document, 'network', file)
   return {
     input: checkJsonc(networkSchema, document, file),
     failAt: (path, reason) => refusal(document, file, path, reason),

@@ -8,7 +8,7 @@ import { parsePublicKey } from '../base/key.ts'
 import { reservedUse } from '../model/address-use.ts'
 import { parseName } from '../model/name.ts'
 import { parseAcceptPort } from './accept-ports.ts'
-import { checkedBy, strictObject } from './document-schema.ts'
+import { checkedBy, keyName, strictObject } from './document-schema.ts'
 import { parseEndpointText } from './interface-values.ts'
 
 /** A prefix that containers or a LAN can have. */
@@ -100,8 +100,8 @@ const accept = strictObject({
 export const networkSchema = strictObject({
   $schema: z.string().optional(),
   network,
-  zones: z.record(name, zone).optional().describe('Gateways of zones, for the topology "zones"'),
-  nodes: z.record(name, node).describe('The nodes by name'),
+  zones: z.record(keyName, zone).optional().describe('Gateways of zones, for the topology "zones"'),
+  nodes: z.record(keyName, node).describe('The nodes by name'),
   accept: z
     .array(accept)
     .optional()

@@ -24,7 +24,9 @@ export function overlapWarnings(peers: readonly { name: string; allowedIps: read
   for (const inner of owned) {
     while (around.length > 0 && !containsCidr(around.at(-1) as Owned, inner)) around.pop()
     const outer = around.findLast(({ peer }) => peer !== inner.peer)
-    around.push(inner)
+    const last = around.at(-1)
+    // The same again would make the list longer than the 128 prefixes that may lie around one.
+    if (last === undefined || last.peer !== inner.peer || last.length !== inner.length) around.push(inner)
     if (outer === undefined) continue
     warnings.push(
       outer.length === inner.length

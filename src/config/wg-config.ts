@@ -114,7 +114,7 @@ function readPeerEntry(
   else if (key === 'allowedips') {
     const change = parseAllowedIps(value, where, { signs: false })
     for (const prefix of change.allowedIps) peer.allowedIps.add(prefix)
-    warnings.push(...change.warnings)
+    for (const warning of change.warnings) warnings.push(warning)
   } else return false
   return true
 }

@@ -88,7 +88,7 @@ function finishPeer({ lists, ...peer }: PeerDraft, warnings: string[]): SetPeer 
       removeAllowedIps,
       warnings: found,
     } = parseAllowedIps(given, 'allowed-ips', { signs: true })
-    warnings.push(...found)
+    for (const warning of found) warnings.push(warning)
     peer.allowedIps = allowedIps
     if (replace) peer.replaceAllowedIps = true
     if (removeAllowedIps.length > 0) peer.removeAllowedIps = removeAllowedIps

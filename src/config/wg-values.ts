@@ -6,7 +6,6 @@ import { canonicalPrefix } from '../base/canonical-prefix.ts'
 import { formatAddress, parseAddress, parseCidr } from '../base/cidr.ts'
 import { isLinkLocal } from '../base/endpoint.ts'
 import { podwireError } from '../base/errors.ts'
-import { hideKeys } from '../base/secret.ts'
 
 /** The port of a UDP service by its name (services(5)); undefined if there is none. */
 export type FindService = (name: string) => number | undefined
@@ -23,7 +22,7 @@ const maxKeepalive = 0xffff
 
 /** The error of a value that is not as expected: ERR_PODWIRE_VALUE. */
 export function refuseValue(where: string, text: string, expected: string): Error {
-  return podwireError('ERR_PODWIRE_VALUE', { where, text: hideKeys(text).slice(0, 80), expected })
+  return podwireError('ERR_PODWIRE_VALUE', { where, text, expected })
 }
 
 /** A number of 16 bits, or, where names are looked up, that of a UDP service. Error: ERR_PODWIRE_VALUE. */

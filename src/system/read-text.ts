@@ -4,6 +4,9 @@
 import { readFile } from 'node:fs/promises'
 import { type PodwireError, podwireError, reasonOf } from '../base/errors.ts'
 
+/** More than any configuration of WireGuard; what goes on for ever is none. */
+const maxBytes = 16 << 20
+
 /** The text of a file. Errors: ERR_PODWIRE_FILE, ERR_PODWIRE_DOCUMENT (it is not UTF-8; with the line). */
 export async function readText(file: string): Promise<string> {
   return decodeText(await readFile(file).catch(error => Promise.reject(readError(file, error))), file)
@@ -11,10 +14,17 @@ export async function readText(file: string): Promise<string> {
 
 /** Bytes as the text that they are; `file` names them in errors. Error: ERR_PODWIRE_DOCUMENT. */
 export function decodeText(bytes: Uint8Array, file: string): string {
+  if (bytes.length > maxBytes) {
+    const reason = `it has ${bytes.length >> 20} MiB, and a configuration has at most ${maxBytes >> 20}`
+    throw podwireError('ERR_PODWIRE_FILE', { file, what: 'read', reason })
+  }
   try {
     return decode(bytes)
   } catch {
-    const reason = 'the bytes are not UTF-8: write it anew, as by `iconv -f ISO-8859-1 -t UTF-8`'
+    const isUtf16 = ['fffe', 'feff'].includes(Buffer.from(bytes.subarray(0, 2)).toString('hex'))
+    const reason = isUtf16
+      ? 'the file is UTF-16: save it as UTF-8, as by `iconv -f UTF-16 -t UTF-8`'
+      : 'the bytes are not UTF-8: write it anew, as by `iconv -f ISO-8859-1 -t UTF-8`'
     throw podwireError('ERR_PODWIRE_DOCUMENT', { file, path: `line ${wrongLine(bytes)}`, reason })
   }
 }

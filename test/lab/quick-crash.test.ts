@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { acceptHook } from '../../src/plan/node-hooks.ts'
 import { generatePrivateKey, publicKeyOf } from '../../src/wireguard/keys.ts'
-import { type QuickHost, quickOptions, succeeded, takeDnsCalls, withQuickHosts } from './quick-host.ts'
+import { type QuickHost, succeeded, takeDnsCalls, withQuickHosts } from './quick-host.ts'
 import { assertReloadKeepsSessions } from './quick-reload.ts'
 import { cli } from './tunnel.ts'
 import { until } from './until.ts'
@@ -80,54 +80,43 @@ async function atEachCommand(
   assert.ok(call - hosts.length >= least, `only ${call - hosts.length} commands were seen`)
 }
 
-test(
-  'quick up: killed after any command, `down` leaves nothing, and `up` says so or cleans up',
-  quickOptions,
-  async () => {
-    await withQuickHosts('kill-up', async (...hosts) => {
-      await atEachCommand(hosts, 12, async (at, call) => {
-        const before = await at.state()
-        const text = full('PostDown = true', 'SaveConfig = true')
-        const file = at.write('wg0.conf', text)
-        const reached = await killedAfter(at, call, ['up', file])
-        const again = reached ? await at.quick('podwire', ['up', file]) : undefined
-        if (again && again.status !== 0) assert.match(again.stderr, /half up[\s\S]*podwire quick down/)
-        succeeded(await at.quick('podwire', ['down', file]), `down after ${call}`)
-        if (again && again.status !== 0) assert.equal(readFileSync(file, 'utf8'), text, 'half a device was saved')
-        assert.deepEqual(await at.settled(before), before, `something is left after ${call}`)
-        const dns = takeDnsCalls(at).match(/^-.*$/gm) ?? []
-        assert.ok(dns.length === 0 || dns.at(-1) === '-d wg0 -f', dns.join())
-        return reached
-      })
+test('quick up: killed after any command, `down` leaves nothing, and `up` says so or cleans up', async () => {
+  await withQuickHosts('kill-up', async (...hosts) => {
+    await atEachCommand(hosts, 12, async (at, call) => {
+      const before = await at.state()
+      const text = full('PostDown = true', 'SaveConfig = true')
+      const file = at.write('wg0.conf', text)
+      const reached = await killedAfter(at, call, ['up', file])
+      const again = reached ? await at.quick('podwire', ['up', file]) : undefined
+      if (again && again.status !== 0) assert.match(again.stderr, /half up[\s\S]*podwire quick down/)
+      succeeded(await at.quick('podwire', ['down', file]), `down after ${call}`)
+      if (again && again.status !== 0) assert.equal(readFileSync(file, 'utf8'), text, 'half a device was saved')
+      assert.deepEqual(await at.settled(before), before, `something is left after ${call}`)
+      const dns = takeDnsCalls(at).match(/^-.*$/gm) ?? []
+      assert.ok(dns.length === 0 || dns.at(-1) === '-d wg0 -f', dns.join())
+      return reached
     })
-  },
-)
+  })
+})
 
-test(
-  'quick down: killed after any command, the next `down` removes the rest, and runs PostDown',
-  quickOptions,
-  async () => {
-    await withQuickHosts('kill-down', async (...hosts) => {
-      await atEachCommand(hosts, 8, async (at, call) => {
-        const before = await at.state()
-        // A second PreDown would fail: what it takes away is gone.
-        const file = at.write(
-          'wg0.conf',
-          full('PostUp = touch made', 'PreDown = rm made', 'PostDown = echo down >> log'),
-        )
-        await at.sh('rm -f log')
-        succeeded(await at.quick('podwire', ['up', file]), 'up')
-        const reached = await killedAfter(at, call, ['down', file])
-        if (reached) succeeded(await at.quick('podwire', ['down', file]), `after ${call}`)
-        assert.deepEqual(await at.settled(before), before, `something is left after ${call}`)
-        assert.match(await at.sh('cat log'), /down/)
-        return reached
-      })
+test('quick down: killed after any command, the next `down` removes the rest, and runs PostDown', async () => {
+  await withQuickHosts('kill-down', async (...hosts) => {
+    await atEachCommand(hosts, 8, async (at, call) => {
+      const before = await at.state()
+      // A second PreDown would fail: what it takes away is gone.
+      const file = at.write('wg0.conf', full('PostUp = touch made', 'PreDown = rm made', 'PostDown = echo down >> log'))
+      await at.sh('rm -f log')
+      succeeded(await at.quick('podwire', ['up', file]), 'up')
+      const reached = await killedAfter(at, call, ['down', file])
+      if (reached) succeeded(await at.quick('podwire', ['down', file]), `after ${call}`)
+      assert.deepEqual(await at.settled(before), before, `something is left after ${call}`)
+      assert.match(await at.sh('cat log'), /down/)
+      return reached
     })
-  },
-)
+  })
+})
 
-test('quick up: killed while a device starts, nobody else is let in until it has started', quickOptions, async () => {
+test('quick up: killed while a device starts, nobody else is let in until it has started', async () => {
   await withQuickHosts('kill-start', async at => {
     const before = await at.state()
     const file = at.write('wg0.conf', full())
@@ -152,7 +141,7 @@ test('quick up: killed while a device starts, nobody else is let in until it has
   })
 })
 
-test('quick down: killed in PostDown, the next one runs it to its end', quickOptions, async () => {
+test('quick down: killed in PostDown, the next one runs it to its end', async () => {
   await withQuickHosts('kill-post-down', async at => {
     const before = await at.state()
     const first = 'PostDown = echo first >> log; test -e killed || { touch killed; kill -9 $PPID; }'
@@ -183,55 +172,51 @@ test('quick down: killed in PostDown, the next one runs it to its end', quickOpt
   })
 })
 
-test(
-  'quick reload: killed after any command, the next one ends where `up` of the new file would',
-  quickOptions,
-  async () => {
-    await withQuickHosts('kill-reload', async (...hosts) => {
-      const accepting = (closed: string) => {
-        const network = ['10.9.0.0/16']
-        const rules = { network, prefixes: [], shares: [], entries: [], closesSelf: true, closed: [closed] }
-        return [`PreUp = ${acceptHook(rules)}`, `PostDown = ${acceptHook(undefined)}`]
-      }
-      const changed = conf(
-        [
-          ...['Address = 10.7.0.5/24, fd08::1/64', 'DNS = 10.7.0.54', 'MTU = 1380', 'FwMark = 77'],
-          ...accepting('10.9.2.0/24'),
-        ],
-        ['AllowedIPs = 10.9.0.0/16, 0.0.0.0/0', 'Endpoint = 192.0.2.77:51820'],
-        ['AllowedIPs = 10.10.0.0/16, fd10::/64'],
-      )
-      const now = async (at: QuickHost) => {
-        const { processes: _, ...state } = await at.state()
-        // In that order; the numbers are the kernel's choice.
-        const rules = state.rules?.replace(/^\d+:/gm, '')
-        return { ...state, rules, device: (await at.sh('wg show wg0 dump')).split('\n').sort() }
-      }
-      const wanted = new Map<QuickHost, object>()
-      await atEachCommand(hosts, 15, async (at, call) => {
-        const before = await at.state()
-        const file = at.write('wg0.conf', changed)
-        if (!wanted.has(at)) {
-          succeeded(await at.quick('podwire', ['up', file]), 'up')
-          wanted.set(at, await now(at))
-          succeeded(await at.quick('podwire', ['down', file]), 'down')
-          await at.settled(before)
-        }
-        at.write('wg0.conf', full('MTU = 1400', ...accepting('10.9.1.0/24')))
+test('quick reload: killed after any command, the next one ends where `up` of the new file would', async () => {
+  await withQuickHosts('kill-reload', async (...hosts) => {
+    const accepting = (closed: string) => {
+      const network = ['10.9.0.0/16']
+      const rules = { network, prefixes: [], shares: [], entries: [], closesSelf: true, closed: [closed] }
+      return [`PreUp = ${acceptHook(rules)}`, `PostDown = ${acceptHook(undefined)}`]
+    }
+    const changed = conf(
+      [
+        ...['Address = 10.7.0.5/24, fd08::1/64', 'DNS = 10.7.0.54', 'MTU = 1380', 'FwMark = 77'],
+        ...accepting('10.9.2.0/24'),
+      ],
+      ['AllowedIPs = 10.9.0.0/16, 0.0.0.0/0', 'Endpoint = 192.0.2.77:51820'],
+      ['AllowedIPs = 10.10.0.0/16, fd10::/64'],
+    )
+    const now = async (at: QuickHost) => {
+      const { processes: _, ...state } = await at.state()
+      // In that order; the numbers are the kernel's choice.
+      const rules = state.rules?.replace(/^\d+:/gm, '')
+      return { ...state, rules, device: (await at.sh('wg show wg0 dump')).split('\n').sort() }
+    }
+    const wanted = new Map<QuickHost, object>()
+    await atEachCommand(hosts, 15, async (at, call) => {
+      const before = await at.state()
+      const file = at.write('wg0.conf', changed)
+      if (!wanted.has(at)) {
         succeeded(await at.quick('podwire', ['up', file]), 'up')
-        at.write('wg0.conf', changed)
-        const reached = await killedAfter(at, call, ['reload', file])
-        if (reached) succeeded(await at.quick('podwire', ['reload', file]), `reload after ${call}`)
-        assert.deepEqual(await now(at), wanted.get(at), `after ${call}`)
+        wanted.set(at, await now(at))
         succeeded(await at.quick('podwire', ['down', file]), 'down')
-        assert.deepEqual(await at.settled(before), before)
-        return reached
-      })
+        await at.settled(before)
+      }
+      at.write('wg0.conf', full('MTU = 1400', ...accepting('10.9.1.0/24')))
+      succeeded(await at.quick('podwire', ['up', file]), 'up')
+      at.write('wg0.conf', changed)
+      const reached = await killedAfter(at, call, ['reload', file])
+      if (reached) succeeded(await at.quick('podwire', ['reload', file]), `reload after ${call}`)
+      assert.deepEqual(await now(at), wanted.get(at), `after ${call}`)
+      succeeded(await at.quick('podwire', ['down', file]), 'down')
+      assert.deepEqual(await at.settled(before), before)
+      return reached
     })
-  },
-)
+  })
+})
 
-test('quick: a hook that fails, or kills it, at each place', quickOptions, async () => {
+test('quick: a hook that fails, or kills it, at each place', async () => {
   await withQuickHosts('hooks', async at => {
     const before = await at.state()
     const file = join(at.folder, 'wg0.conf')
@@ -268,6 +253,6 @@ test('quick: a hook that fails, or kills it, at each place', quickOptions, async
   })
 })
 
-test('quick reload: under traffic nothing is lost and nobody shakes hands', quickOptions, async () => {
+test('quick reload: under traffic nothing is lost and nobody shakes hands', async () => {
   await withQuickHosts('traffic', assertReloadKeepsSessions)
 })

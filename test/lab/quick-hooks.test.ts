@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { generatePresharedKey, generatePrivateKey, publicKeyOf } from '../../src/wireguard/keys.ts'
-import { type QuickHost, quickOptions, type Tool, withQuickHosts } from './quick-host.ts'
+import { type QuickHost, type Tool, withQuickHosts } from './quick-host.ts'
 import { cli } from './tunnel.ts'
 import { until } from './until.ts'
 
@@ -40,7 +40,7 @@ async function logOf(at: QuickHost, tool: Tool, text: string): Promise<string> {
   return `${status} ${status === 0 ? '' : stderr}\n${log}`
 }
 
-test('quick hooks: see what wg-quick shows them', quickOptions, async () => {
+test('quick hooks: see what wg-quick shows them', async () => {
   await withQuickHosts('hook-same', async at => {
     const before = await at.state()
     const lines = Object.entries(hooks).flatMap(([name, hook]) => [
@@ -54,7 +54,7 @@ test('quick hooks: see what wg-quick shows them', quickOptions, async () => {
   })
 })
 
-test('quick hooks: longer than an argument may be, and in no list of processes', quickOptions, async () => {
+test('quick hooks: longer than an argument may be, and in no list of processes', async () => {
   await withQuickHosts('hook-long', async at => {
     const before = await at.state()
     const long = 'x'.repeat(200_000)
@@ -67,7 +67,7 @@ test('quick hooks: longer than an argument may be, and in no list of processes',
   })
 })
 
-test('quick hooks: without bash, the error says which package has it', quickOptions, async () => {
+test('quick hooks: without bash, the error says which package has it', async () => {
   await withQuickHosts('hook-bash', async at => {
     const before = await at.state()
     const file = at.write('wg0.conf', conf('PreUp = true'))
@@ -79,7 +79,7 @@ test('quick hooks: without bash, the error says which package has it', quickOpti
   })
 })
 
-test('quick: a variable with a key is in the environment of no hook and no device', quickOptions, async () => {
+test('quick: a variable with a key is in the environment of no hook and no device', async () => {
   await withQuickHosts('hook-env', async at => {
     const before = await at.state()
     const hook =
@@ -105,7 +105,7 @@ test('quick: a variable with a key is in the environment of no hook and no devic
   })
 })
 
-test('quick: interrupted at a terminal, twice, it says so and takes everything back', quickOptions, async () => {
+test('quick: interrupted at a terminal, twice, it says so and takes everything back', async () => {
   await withQuickHosts('hook-ctrl-c', async at => {
     const before = await at.state()
     const file = at.write(
@@ -146,7 +146,7 @@ test('quick: interrupted at a terminal, twice, it says so and takes everything b
   })
 })
 
-test('quick: another user can hold nothing that it waits for', quickOptions, async () => {
+test('quick: another user can hold nothing that it waits for', async () => {
   await withQuickHosts('hook-lock', async at => {
     const before = await at.state()
     const file = at.write('wg0.conf', conf('PreUp = true'))

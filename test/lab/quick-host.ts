@@ -2,19 +2,16 @@
 // only writes down its calls.
 
 import assert from 'node:assert/strict'
-import { execFile, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { exec } from '../../src/base/exec.ts'
 import type { Lab } from '../../src/lab/lab.ts'
+import { debianWgQuick } from './debian-wg-quick.ts'
 import { cli, withTwoHosts } from './tunnel.ts'
 import { until } from './until.ts'
 import type { Outcome, Runner } from './wg-tools.ts'
-
-const kernelHasWireGuard =
-  existsSync('/sys/module/wireguard') || spawnSync('modinfo', ['wireguard'], { stdio: 'ignore' }).status === 0
-export const quickOptions = kernelHasWireGuard ? { skip: 'wg-quick uses the WireGuard of this kernel' } : {}
 
 type Command = readonly [string, ...string[]]
 
@@ -82,6 +79,7 @@ function makeHost(lab: Lab, host: string, parent: string, runner?: Runner): Quic
   mkdirSync(folder, { mode: 0o700 })
   const device = join(folder, 'podwire-device')
   symlinkSync(cli, device)
+  const wgQuick = debianWgQuick(join(parent, `${host}-debian`))
   const calls = join(folder, 'resolvconf.log')
   writeFileSync(calls, '')
   const write = (name: string, text: string, mode = 0o600): string => {
@@ -120,7 +118,11 @@ function makeHost(lab: Lab, host: string, parent: string, runner?: Runner): Quic
     state,
     quick(tool, args, env = {}) {
       const variables = { WG_QUICK_USERSPACE_IMPLEMENTATION: device, PATH: `${folder}:${process.env.PATH}`, ...env }
-      return runFast(tool === 'podwire' ? ['podwire', 'quick', ...args] : ['wg-quick', ...args], variables)
+      // Both on a userspace device, whether or not this kernel has the other; a runner's own kernel is what it is there for.
+      const isOwn = runner === undefined
+      if (tool === 'wg-quick') return runFast([...(isOwn ? wgQuick : (['wg-quick'] as const)), ...args], variables)
+      const backend = isOwn && args[0] === 'up' && !args.includes('--backend') ? ['--backend', 'userspace'] : []
+      return runFast(['podwire', 'quick', ...args, ...backend], variables)
     },
     async settled(before) {
       let now = await state()

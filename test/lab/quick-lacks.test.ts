@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { generatePrivateKey } from '../../src/wireguard/keys.ts'
-import { quickOptions, withQuickHosts } from './quick-host.ts'
+import { withQuickHosts } from './quick-host.ts'
 
 const key = Buffer.from(generatePrivateKey().bytes).toString('base64')
 const conf = (...own: string[]) => `${['[Interface]', `PrivateKey = ${key}`, ...own].join('\n')}\n`
@@ -24,7 +24,7 @@ const lacking: [name: string, text: string, args: string[], says: RegExp][] = [
   ],
 ]
 
-test('quick: what is missing is said before anything is done, in a dry run too', quickOptions, async t => {
+test('quick: what is missing is said before anything is done, in a dry run too', async t => {
   await withQuickHosts('lacks', async at => {
     const before = await at.state()
     await at.sh('rm resolvconf')
@@ -45,7 +45,7 @@ test('quick: what is missing is said before anything is done, in a dry run too',
   })
 })
 
-test('quick up --dry-run: the device that would be started is shown', quickOptions, async () => {
+test('quick up --dry-run: the device that would be started is shown', async () => {
   await withQuickHosts('dry-device', async at => {
     const file = at.write('wg0.conf', conf())
     const { status, stdout, stderr } = await at.quick('podwire', ['up', '--dry-run', file])

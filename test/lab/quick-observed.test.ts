@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { generatePrivateKey, publicKeyOf } from '../../src/wireguard/keys.ts'
-import { type QuickHost, quickOptions, type Tool, withQuickHosts } from './quick-host.ts'
+import { type QuickHost, type Tool, withQuickHosts } from './quick-host.ts'
 import { until } from './until.ts'
 
 const key = Buffer.from(generatePrivateKey().bytes).toString('base64')
@@ -27,7 +27,7 @@ async function stateOf(at: QuickHost): Promise<object> {
   return state
 }
 
-test('quick: link-local addresses are saved, kept and removed as others are', quickOptions, async () => {
+test('quick: link-local addresses are saved, kept and removed as others are', async () => {
   await withQuickHosts('link-local', async at => {
     const before = await at.state()
     const text = conf('Address = 10.7.0.1/24, fe80::1/64', 'AllowedIPs = 10.9.0.0/16')
@@ -73,7 +73,7 @@ test('quick: an address that the kernel made by itself is neither saved nor remo
   })
 })
 
-test('quick: every name that wg-quick takes comes up, also with all traffic', quickOptions, async t => {
+test('quick: every name that wg-quick takes comes up, also with all traffic', async t => {
   await withQuickHosts('names', async at => {
     const before = await at.state()
     for (const name of ['a+b', 'a=b', '+', 'a.b', 'a-b_c', '1', 'w123456789abcde']) {

@@ -5,14 +5,14 @@ import { readFileSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { address, assertLikeWgQuick, conf, endpoint, everything, key, peers } from './quick-cases.ts'
-import { quickOptions, withQuickHosts } from './quick-host.ts'
+import { withQuickHosts } from './quick-host.ts'
 import { cli } from './tunnel.ts'
 
-test('quick: leaves what wg-quick leaves', quickOptions, async t => {
+test('quick: leaves what wg-quick leaves', async t => {
   await withQuickHosts('same', (...hosts) => assertLikeWgQuick(t, hosts))
 })
 
-test('quick: through a link named wg-quick, in JSON, and by either tool after the other', quickOptions, async () => {
+test('quick: through a link named wg-quick, in JSON, and by either tool after the other', async () => {
   await withQuickHosts('link', async at => {
     const before = await at.state()
     const link = join(at.folder, 'wg-quick')

@@ -2,20 +2,16 @@
 // WireGuard, and ends it by deleting the link. After `down` a host is as it was.
 
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { exec } from '../../src/base/exec.ts'
 import type { Lab } from '../../src/lab/lab.ts'
 import { generatePrivateKey, publicKeyOf } from '../../src/wireguard/keys.ts'
+import { debianWgQuick } from './debian-wg-quick.ts'
 import { cli, configOf, dump, type End, endpointOf, makeEnds, onlyPeer, pingInner, wg, withTwoHosts } from './tunnel.ts'
 import { until } from './until.ts'
-
-const kernelHasWireGuard =
-  existsSync('/sys/module/wireguard') || spawnSync('modinfo', ['wireguard'], { stdio: 'ignore' }).status === 0
-const options = kernelHasWireGuard ? { skip: 'wg-quick uses the WireGuard of this kernel' } : {}
 
 interface Quick {
   readonly lab: Lab
@@ -32,6 +28,7 @@ async function withQuick(word: string, run: (quick: Quick) => Promise<void>): Pr
     for (const host of ['a', 'b']) mkdirSync(join(folder, host), { mode: 0o700 })
     const device = join(folder, 'podwire-device')
     symlinkSync(cli, device)
+    const wgQuick = debianWgQuick(join(folder, 'debian'))
     const file = (host: string) => join(folder, host, 'wg0.conf')
     await withTwoHosts(word, async lab => {
       await run({
@@ -40,7 +37,7 @@ async function withQuick(word: string, run: (quick: Quick) => Promise<void>): Pr
         async run(host, verb, env = {}) {
           const variables = { WG_QUICK_USERSPACE_IMPLEMENTATION: device, ...env }
           const words = Object.entries(variables).map(([name, value]) => `${name}=${value}`)
-          const { stdout } = await lab.exec(host, ['env', ...words, 'wg-quick', verb, file(host)])
+          const { stdout } = await lab.exec(host, ['env', ...words, ...wgQuick, verb, file(host)])
           // The kernel ends the detection of duplicates from a work queue, which a busy machine is slow to serve.
           const tentative = ['ip', '-6', 'address', 'show', 'tentative'] as const
           if (verb === 'up') await until('its addresses', async () => !(await lab.exec(host, tentative)).stdout)
@@ -81,7 +78,7 @@ async function down(quick: Quick, host: string, before: Record<string, string>):
   assert.deepEqual(await stateOf(quick.lab, host), before)
 }
 
-test('wg-quick: up, traffic both ways, save, strip, SaveConfig, and down on both ends', options, async () => {
+test('wg-quick: up, traffic both ways, save, strip, SaveConfig, and down on both ends', async () => {
   await withQuick('quick', async quick => {
     const { lab } = quick
     const [a, b] = makeEnds()
@@ -119,7 +116,7 @@ test('wg-quick: up, traffic both ways, save, strip, SaveConfig, and down on both
   })
 })
 
-test('wg-quick: all traffic through the tunnel, by fwmark, rules and a table of its own', options, async () => {
+test('wg-quick: all traffic through the tunnel, by fwmark, rules and a table of its own', async () => {
   await withQuick('full', async quick => {
     const { lab } = quick
     const [a, b] = makeEnds()
@@ -152,7 +149,7 @@ test('wg-quick: all traffic through the tunnel, by fwmark, rules and a table of 
   })
 })
 
-test('wg-quick: PODWIRE_DEVICE_OPTIONS reaches the device, and wrong ones are told', options, async () => {
+test('wg-quick: PODWIRE_DEVICE_OPTIONS reaches the device, and wrong ones are told', async () => {
   await withQuick('options', async quick => {
     const { lab } = quick
     const [a, b] = makeEnds()
@@ -168,7 +165,7 @@ test('wg-quick: PODWIRE_DEVICE_OPTIONS reaches the device, and wrong ones are to
   })
 })
 
-test('wg-quick: down and up at once, again and again', options, async () => {
+test('wg-quick: down and up at once, again and again', async () => {
   await withQuick('again', async quick => {
     const [a, b] = makeEnds()
     const before = await stateOf(quick.lab, 'a')

@@ -109,6 +109,8 @@ const sets: [words: string[], says?: RegExp][] = [
 const stricter: string[][] = [
   ['listen-port', '65536'],
   ['listen-port', '+80'],
+  ['listen-port', ' 5'],
+  ['peer', keyC, 'allowed-ips', '1.2.3.4/08'],
   ['peer', keyC, 'endpoint', '192.0.2.1:0'],
   ['peer', keyC, 'endpoint', '192.0.2.1:65537'],
   ['peer', keyC, 'endpoint', '010.1.1.1:5'],

@@ -272,7 +272,7 @@ const secretPieces = [
   .map(([, key = '']) => key)
   .concat(keys.private, keys.preshared)
   .flatMap(key => [key, hexOf(key)])
-  .flatMap(key => Array.from({ length: key.length - 23 }, (_, at) => key.slice(at, at + 24)))
+  .flatMap(key => Array.from({ length: key.length - 14 }, (_, at) => key.slice(at, at + 15)))
 
 function assertNoSecret(said: readonly string[]): void {
   for (const text of said) {

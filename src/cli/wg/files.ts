@@ -3,7 +3,7 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 import { podwireError } from '../../base/errors.ts'
 import { parseSecretKey } from '../../base/key.ts'
-import type { Secret } from '../../base/secret.ts'
+import { hideKeys, type Secret } from '../../base/secret.ts'
 import { type FindService, serviceFinder } from '../../config/wg-values.ts'
 
 /** Longer than any key with the blanks behind it; what goes on for ever is no key. */
@@ -38,7 +38,7 @@ function readingFile<T>(file: string, read: () => T): T {
     return read()
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException
-    if (/^[A-Za-z0-9+/]{43}=$/.test(file)) {
+    if (mayBeKey(file)) {
       const reason = 'a file that has the key is expected here, and this may be a key itself: make another, it was seen'
       throw podwireError('ERR_PODWIRE_FILE', { file: '(not shown)', what: 'read', reason }) // without the cause, which says the path
     }
@@ -49,6 +49,11 @@ function readingFile<T>(file: string, read: () => T): T {
     }
     throw podwireError('ERR_PODWIRE_FILE', { file, what: 'read', reason: words[code] ?? message }, error)
   }
+}
+
+/** Also a part of one; a path from the root is taken for a key only if it has the length of one. */
+function mayBeKey(file: string): boolean {
+  return /^[A-Za-z0-9+/]{43}=$/.test(file) || (/^[A-Za-z0-9+][A-Za-z0-9+/]*=?$/.test(file) && hideKeys(file) !== file)
 }
 
 /** Looks into /etc/services when first asked; without it there are no names. */

@@ -2,6 +2,7 @@
 // statuses (0 done, 1 anything else). Each command is loaded when it is called: scripts call this a thousand times.
 
 import { PodwireError } from '../../base/errors.ts'
+import { printable } from '../printable.ts'
 
 /** A command: its words behind its name, and how the program was called; resolves to the exit status. */
 type Run = (args: readonly string[], program: string) => Promise<number>
@@ -61,7 +62,7 @@ export async function runWg(args: readonly string[], program: string): Promise<n
     return await run(command === undefined ? args : rest, program)
   } catch (error) {
     if (!(error instanceof PodwireError)) throw error
-    process.stderr.write(`${program}: ${error.message}\n  ${error.hint}\n  (${error.code})\n`)
+    process.stderr.write(printable(`${program}: ${error.message}\n  ${error.hint}\n  (${error.code})\n`))
     return 1
   }
 }

@@ -48,6 +48,11 @@ const cases: { args: string[]; status: number; stdout?: RegExp; stderr?: RegExp 
     status: 0,
     stderr: /warning: leaf: a line has 2\d{4} /,
   },
+  {
+    args: ['render', star, '--node', 'db', '--private-key', 'db.key'],
+    status: 0,
+    stdout: /"privateKey": \{ "file": "\/[^"]*\/db\.key" \}/,
+  },
   { args: ['render', star, '--node', 'nobody'], status: 2, stderr: /no node "nobody"; it has hub, web, db/ },
   { args: ['render', star], status: 2, stderr: /--node/ },
   { args: ['render', star, '--node', 'db', '--format', 'xml'], status: 2, stderr: /json, ini, nft/ },

@@ -99,9 +99,22 @@ test('podwire config check: warns of a file with keys that others can read', () 
     write('b.conf', `[Interface]\n${peer}`, 0o644)
     const { status, stderr } = run(['check', 'a.conf', 'b.conf'])
     assert.equal(status, 0)
-    assert.match(stderr, /^podwire: warning: a\.conf: it has keys, and others .* `chmod 600 a\.conf`\n$/)
+    assert.match(stderr, /^podwire: warning: a\.conf: it has keys, and others .* `chmod 600 a\.conf`\n/)
+    assert.doesNotMatch(stderr, /b\.conf: it has keys/)
     chmodSync(folder, 0o700)
     assert.equal(run(['check', 'a.conf']).stderr, '') // nobody else gets that far
+  })
+})
+
+test('podwire config check: warns of what brings nothing up, and shows no control characters', () => {
+  inFolder(({ write, run }) => {
+    write('a.conf', '')
+    const { status, stderr } = run(['check', 'a.conf'])
+    assert.deepEqual([status, stderr.match(/no \[Interface\] in it|no private key/g)], [0, ['no [Interface] in it', 'no private key']]) // biome-ignore format: one line
+    write('b.conf', '[Interface]\nFoo\x1b[2J\x9b = 1\n')
+    assert.match(run(['check', 'b.conf']).stderr, /unknown key "Foo\\x1b\[2J\\x9b"/)
+    write('c.json', '{"interface": {"addresses": ["\\u001b[2J"]}}')
+    assert.match(run(['check', 'a.conf', 'c.json', 'b.conf']).stderr, /"\\x1b\[2J" cannot be used/)
   })
 })
 
@@ -115,6 +128,46 @@ test('podwire config convert: there and back is the same file, and only its owne
     assert.equal(run(['convert', '--to', 'ini', 'a.conf']).stdout, ini)
     assert.equal(run(['convert', '--to', 'json', '-'], read('a.json')).stdout, read('a.json'))
     assert.deepEqual(readdirSync(folder).sort(), ['a.conf', 'a.json'])
+  })
+})
+
+test('podwire config convert: -o leaves links and pipes what they are, and takes the form from a name', () => {
+  inFolder(({ write, run, read, folder }) => {
+    write('a.conf', ini)
+    const json = run(['convert', 'a.conf']).stdout
+    write('b.json', 'before', 0o644)
+    symlinkSync('b.json', join(folder, 'link'))
+    symlinkSync('c.json', join(folder, 'dangling'))
+    spawnSync('mkfifo', [join(folder, 'pipe')])
+    const reader = spawnSync('sh', ['-c', 'cat pipe & "$0" "$@"; wait', process.execPath, main, 'config', 'convert', 'a.conf', '-o', 'pipe'], { cwd: folder, encoding: 'utf8' }) // biome-ignore format: one line
+    assert.deepEqual([reader.stdout, reader.stderr], [json, ''])
+    assert.ok(lstatSync(join(folder, 'pipe')).isFIFO())
+    for (const [link, file] of [['link', 'b.json'], ['dangling', 'c.json']] as const) {
+      assert.equal(run(['convert', 'a.conf', '-o', link]).stderr, '')
+      assert.ok(lstatSync(join(folder, link)).isSymbolicLink())
+      assert.deepEqual([read(file), statSync(join(folder, file)).mode & 0o777], [json, 0o600])
+    } // biome-ignore format: a table
+    assert.equal(run(['convert', 'a.conf', '-o', '/dev/stdout']).stdout, json)
+    assert.equal(run(['convert', 'a.conf', '-o', 'd.conf']).status, 0)
+    assert.equal(read('d.conf'), ini)
+    symlinkSync('a.conf', join(folder, 'a.json'))
+    const { status, stderr } = run(['convert', 'a.conf', '-o', 'a.json'])
+    assert.deepEqual([status, read('a.conf')], [2, ini])
+    assert.match(stderr, /-o a\.json is the file that is read: name another/)
+  })
+})
+
+test('podwire config: a text that is not UTF-8 is refused, with its line, and stays as it is', () => {
+  inFolder(({ write, run, folder }) => {
+    const file = join(folder, write('a.conf', ''))
+    const bytes = Buffer.from(`[Interface]\n# K\u00f6ln\n${peer}`, 'latin1')
+    writeFileSync(file, bytes)
+    for (const args of [['check'], ['convert'], ['convert', '-o', 'b.json'], ['fmt'], ['fmt', '--check']]) {
+      const { status, stdout, stderr } = run([...args, 'a.conf'])
+      assert.deepEqual([status, stdout], [2, ''], args.join(' '))
+      assert.match(stderr, /a\.conf: line 2: the bytes are not UTF-8: .*iconv/)
+    }
+    assert.deepEqual([readFileSync(file), readdirSync(folder)], [bytes, ['a.conf']])
   })
 })
 
@@ -158,10 +211,24 @@ test('podwire config fmt: lays files out in place, keeps mode and links, and is 
   })
 })
 
+test('podwire config fmt: the examples are in our layout', () => {
+  const examples = fileURLToPath(new URL('../../../../examples/', import.meta.url))
+  const files = ['interface', 'network'].flatMap(folder =>
+    readdirSync(`${examples}${folder}`).flatMap(name =>
+      /\.(json|conf)$/.test(name) ? `${examples}${folder}/${name}` : [],
+    ),
+  )
+  assert.ok(files.length > 10)
+  inFolder(({ run }) => {
+    const { status, stdout } = run(['fmt', '--check', ...files])
+    assert.deepEqual([status, stdout], [0, ''])
+  })
+})
+
 test('podwire config: a file that is not there, or cannot be written, is named', () => {
   inFolder(({ write, run }) => {
     write('a.conf', ini)
-    assert.match(run(['convert', 'none']).stderr, /none cannot be read: ENOENT/)
+    assert.match(run(['convert', 'none']).stderr, /none cannot be read: there is no such file/)
     const { status, stderr } = run(['convert', 'a.conf', '-o', 'none/a.json'])
     assert.equal(status, 1)
     assert.match(stderr, /none\/a\.json cannot be written: ENOENT/)

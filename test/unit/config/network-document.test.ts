@@ -43,6 +43,15 @@ function but(change: (document: Draft) => void): unknown {
 
 const parse = (document: unknown) => parseNetworkDocument(JSON.stringify(document), 'network.json')
 
+test('network document: what is another document is named', () => {
+  const others: [text: string, says: RegExp][] = [
+    ['[Interface]\nMTU = 1400\n', /line 1, column 1: this is the INI of one interface, which `podwire quick` takes/],
+    ['{"interface": {}}', /interface \(line 1, column 15\): this is the configuration of one interface/],
+    ['{"name": "a", "range": []}', /range \(line 1, column 24\): this is network\.json of an agent's store/],
+  ]
+  for (const [text, says] of others) assert.throws(() => parseNetworkDocument(text, 'network.json'), { message: says })
+})
+
 /** `schema`: whether the schema says so too; it cannot say what crosses from one part to another, or arithmetic. */
 const bad: { name: string; document: unknown; says: RegExp; schema?: true }[] = [
   { name: 'no range', document: but(d => delete d.network.range), says: /network\.range .*missing/, schema: true },
@@ -65,13 +74,13 @@ const bad: { name: string; document: unknown; says: RegExp; schema?: true }[] = 
   {
     name: 'an unknown key, near a known one',
     document: but(d => (d.nodes.ci.behindNAT = true)),
-    says: /nodes\.ci \(line 1, column \d+\): unknown key "behindNAT"; did you mean "behindNat"/,
+    says: /nodes\.ci\.behindNAT \(line 1, column \d+\): unknown key "behindNAT"; did you mean "behindNat"/,
     schema: true,
   },
   {
     name: 'an unknown key of a share',
     document: but(d => (d.nodes.a1.share = [{ prefx: '10.20.0.0/16' }])),
-    says: /nodes\.a1\.share\[0\] .*did you mean "prefix"/,
+    says: /nodes\.a1\.share\[0\]\.prefx .*did you mean "prefix"/,
     schema: true,
   },
   {
@@ -79,6 +88,11 @@ const bad: { name: string; document: unknown; says: RegExp; schema?: true }[] = 
     document: but(d => (d.nodes.a1.share = [7])),
     says: /expected a prefix, or/,
     schema: true,
+  },
+  {
+    name: 'a name of digits, which would lose its place',
+    document: but(d => (d.nodes['10'] = {})),
+    says: /nodes\.10 \(line 1, column \d+\): .*has at least one letter/,
   },
   { name: 'a bad name', document: but(d => (d.nodes['a b'] = {})), says: /cannot be used as a name/ },
   { name: 'a bad key', document: but(d => (d.nodes.ci.publicKey = 'abc')), says: /nodes\.ci\.publicKey .*not a key/ },
@@ -270,7 +284,10 @@ test('network document: comments and trailing commas are read, and an error says
   "network": { "name": "n", "range": ["10.99.0.0/24"] },
   "nodes": { "a": {}, "b": { "prefixs": [] }, },
 }`
-  assert.throws(() => parseNetworkDocument(text, 'n.json'), /nodes\.b \(line 3, column 28\): .*did you mean "prefixes"/)
+  assert.throws(
+    () => parseNetworkDocument(text, 'n.json'),
+    /nodes\.b\.\w+ \(line 3, column \d+\): .*did you mean "prefixes"/,
+  )
   assert.equal(parseNetworkDocument(text.replace('"prefixs"', '"prefixes"'), 'n.json').nodes.length, 2)
 })
 

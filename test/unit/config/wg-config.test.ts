@@ -159,7 +159,7 @@ const bad: [title: string, text: string, message: RegExp][] = [
   ['an octal address', `${peer}AllowedIPs=010.0.0.0/8`, /neither/],
   ['a length beyond the family', `${peer}AllowedIPs=10.0.0.0/33`, /from 0 to 32/],
   ['a mask', `${peer}AllowedIPs=10.0.0.0/255.0.0.0`, /from 0 to 32/],
-  ['an empty entry', `${peer}AllowedIPs=10.0.0.0/8,`, /"" is not an address/],
+  ['an empty entry', `${peer}AllowedIPs=10.0.0.0/8,`, /"" cannot be used/],
   ['signs', `${peer}AllowedIPs=+10.0.0.0/8`, /neither/],
   ['an endpoint without a port', `${peer}Endpoint=192.0.2.1`, /line 3, Endpoint: "192\.0\.2\.1" is not an endpoint/],
   ['port 0', `${peer}Endpoint=192.0.2.1:0`, /from 1 to 65535/],
@@ -170,7 +170,7 @@ const bad: [title: string, text: string, message: RegExp][] = [
   ['an octal endpoint', `${peer}Endpoint=010.1.1.1:5`, /neither an address nor a name/],
   ['a short endpoint', `${peer}Endpoint=1.2.3:5`, /neither an address nor a name/],
   ['a key for a host', `${peer}Endpoint=${keyA}:5`, /line 3, Endpoint: "\[hidden\]:5" .*neither an address nor a name/],
-  ['a key for a prefix', `${peer}AllowedIPs=${keyA}`, /line 3, AllowedIPs: "\[hidden\]" is not an address/],
+  ['a key for a prefix', `${peer}AllowedIPs=${keyA}`, /line 3, AllowedIPs: "\[hidden\]" cannot be used/],
   ['a key for a port', `[Interface]\nListenPort=${keyA}`, /ListenPort: "\[hidden\]": expected a port/],
   ['a zone of a global address', `${peer}Endpoint=[2001:db8::1%eth0]:5`, /neither an address nor a name/],
 ]

@@ -86,8 +86,8 @@ const bad: [words: string, message: RegExp][] = [
   [`peer ${a} listen-port 5`, /"listen-port" is not a word of a peer/],
   [`peer ${a} private-key k`, /"private-key" is not a word of a peer/],
   [`peer ${a} allowed-ips`, /"allowed-ips" needs a value/],
-  [`peer ${a} allowed-ips +`, /allowed-ips: "" is not an address/],
-  [`peer ${a} allowed-ips 10.0.0.0/8,,::/0`, /allowed-ips: "" is not an address/],
+  [`peer ${a} allowed-ips +`, /allowed-ips: "" cannot be used/],
+  [`peer ${a} allowed-ips 10.0.0.0/8,,::/0`, /allowed-ips: "" cannot be used/],
   [`peer ${a} persistent-keepalive 1s`, /persistent-keepalive: "1s"/],
   [`peer ${a} endpoint 192.0.2.1`, /endpoint: "192\.0\.2\.1" is not an endpoint/],
 ]

@@ -37,8 +37,8 @@ function but(change: (lab: Draft) => void): unknown {
 }
 
 const bad: { name: string; document: unknown; path: string; says: RegExp }[] = [
-  { name: 'not an object', document: 7, path: 'the document', says: /expected object/ },
-  { name: 'no name', document: but(lab => delete lab.name), path: 'name', says: /expected string/ },
+  { name: 'not an object', document: 7, path: 'the document', says: /expected an object; it is 7/ },
+  { name: 'no name', document: but(lab => delete lab.name), path: 'name', says: /is missing; expected a text/ },
   {
     name: 'a name with a dot',
     document: but(lab => (lab.name = 'a.b')),
@@ -48,13 +48,13 @@ const bad: { name: string; document: unknown; path: string; says: RegExp }[] = [
   {
     name: 'an unknown key, near a known one',
     document: but(lab => (lab.hosts.a.gatway = [])),
-    path: 'hosts.a',
+    path: 'hosts.a.gatway',
     says: /unknown key "gatway"; did you mean "gateways"\?/,
   },
   {
     name: 'an unknown key, near none',
     document: but(lab => (lab.networks.lan.xyzzy = 1)),
-    path: 'networks.lan',
+    path: 'networks.lan.xyzzy',
     says: /unknown key "xyzzy"; the keys are mtu, rate/,
   },
   {
@@ -91,7 +91,7 @@ const bad: { name: string; document: unknown; path: string; says: RegExp }[] = [
     name: 'an address that is none',
     document: but(lab => (lab.hosts.a.networks[1].addresses[0] = '192.0.2.300/24')),
     path: 'hosts.a.networks[1].addresses[0]',
-    says: /"192.0.2.300\/24" is not an address with a prefix length/,
+    says: /"192.0.2.300\/24" cannot be used/,
   },
   {
     name: 'a membership of a network that is not there',

@@ -20,7 +20,6 @@ const notUtf8: [name: string, bytes: number[], line: number][] = [
   ['Latin-1', [0x0a, 0x23, 0xe9, 0x0a, 0x0a], 2],
   ['half a character at the end', [0x0a, 0x0a, 0xc3], 3],
   ['half a character at the end of a line', [0x61, 0xc3, 0x0a, 0xa9], 1],
-  ['UTF-16', [0xff, 0xfe, 0x5b, 0x00], 1],
   ['half of a surrogate pair', [0x61, 0x0a, 0xed, 0xa0, 0x80], 2],
 ]
 for (const [name, bytes, line] of notUtf8) {
@@ -43,3 +42,13 @@ for (const [name, given, message] of unreadable) {
     await assert.rejects(readText(given), { code: 'ERR_PODWIRE_FILE', message })
   })
 }
+
+test('read text: UTF-16 is named, and what is too large is no configuration', async () => {
+  writeFileSync(file, Uint8Array.of(0xff, 0xfe, 0x5b, 0x00))
+  await assert.rejects(readText(file), { code: 'ERR_PODWIRE_DOCUMENT', message: /line 1: .* UTF-16: save it as UTF-8/ })
+  writeFileSync(file, Buffer.alloc(17 << 20, 0x0a))
+  await assert.rejects(readText(file), {
+    code: 'ERR_PODWIRE_FILE',
+    message: /it has 17 MiB, and a configuration has at most 16/,
+  })
+})
