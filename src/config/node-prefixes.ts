@@ -3,16 +3,8 @@
 // the same address, or one that is given away: then one of them must be given another by hand.
 
 import { createHash } from 'node:crypto'
-import {
-  addressAt,
-  type Cidr,
-  containsCidr,
-  familyBits,
-  formatAddress,
-  formatCidr,
-  overlapsCidr,
-  parsePrefix,
-} from '../base/cidr.ts'
+import { addressAt, type Cidr, containsCidr, familyBits, formatAddress, formatCidr, parsePrefix } from '../base/cidr.ts'
+import { PrefixMap } from '../base/prefix-map.ts'
 import type { FailAt } from './network-document.ts'
 import type { NetworkInput } from './network-schema.ts'
 
@@ -28,7 +20,7 @@ export function assignPrefixes({ network, nodes }: NetworkInput, failAt: FailAt)
   if (range[0]?.family === range[1]?.family) {
     throw failAt(['network', 'range', 1], 'there is one range of each family, and the first has this family already')
   }
-  const taken: Taken[] = []
+  const taken = new PrefixMap<Taken>()
   const result = new Map<string, string[]>()
   for (const [node, { prefixes = [] }] of Object.entries(nodes)) {
     for (const [i, text] of prefixes.entries()) {
@@ -38,14 +30,14 @@ export function assignPrefixes({ network, nodes }: NetworkInput, failAt: FailAt)
         const reason = `${formatCidr(prefix)} is outside the network's range; what lies behind a node is in its "share"`
         throw failAt(path, reason)
       }
-      const other = taken.find(other => overlapsCidr(other.prefix, prefix))
+      const other = taken.overlapping(prefix)
       if (other !== undefined) {
         throw failAt(
           path,
           `${formatCidr(prefix)} overlaps ${formatCidr(other.prefix)}, which ${other.node} has (${other.where})`,
         )
       }
-      taken.push({ prefix, node, where: `nodes.${node}.prefixes[${i}]` })
+      taken.set(prefix, { prefix, node, where: `nodes.${node}.prefixes[${i}]` })
     }
     result.set(
       node,
@@ -56,13 +48,13 @@ export function assignPrefixes({ network, nodes }: NetworkInput, failAt: FailAt)
     for (const outer of range) {
       if (given.some(text => parsePrefix(text, node).family === outer.family)) continue
       const prefix = addressFromName(outer, node)
-      const other = taken.find(other => overlapsCidr(other.prefix, prefix))
+      const other = taken.overlapping(prefix)
       if (other !== undefined) {
         const free = formatCidr(freeAddress(outer, prefix, taken))
         const reason = `its address ${formatAddress(prefix)}, made from its name, is taken by ${other.node} (${other.where}); give it another: "prefixes": ["${free}"]`
         throw failAt(['nodes', node], reason)
       }
-      taken.push({ prefix, node, where: `nodes.${node}` })
+      taken.set(prefix, { prefix, node, where: `nodes.${node}` })
       given.push(formatCidr(prefix))
     }
   }
@@ -82,11 +74,11 @@ function addressFromName(range: Cidr, name: string): Cidr {
 }
 
 /** The next one that nobody has, the range being a circle; the last tried if there is none. */
-function freeAddress(range: Cidr, from: Cidr, taken: readonly Taken[]): Cidr {
+function freeAddress(range: Cidr, from: Cidr, taken: PrefixMap<Taken>): Cidr {
   const { first, count } = firstAndCount(range)
   let candidate = from
-  for (let tries = 0; tries <= 2 * taken.length; tries++) {
-    const holder = taken.find(({ prefix }) => overlapsCidr(prefix, candidate))
+  for (let tries = 0; tries <= 2 * taken.size; tries++) {
+    const holder = taken.overlapping(candidate)
     if (holder === undefined) return candidate
     const behind = holder.prefix.value + (1n << BigInt(familyBits(range.family) - holder.prefix.length))
     const index = behind - range.value - first
