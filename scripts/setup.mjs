@@ -38,6 +38,7 @@ const testPrograms = {
   ip6tables: 'iptables',
   python3: 'python3',
   script: 'bsdutils',
+  systemctl: 'systemd', // a real one runs the units of deploy/systemd
 }
 const programs = {
   demo: demoPrograms,

@@ -43,6 +43,9 @@ export function defineRender(config: Command): void {
     })
 }
 
+/** Its time for a line grows with the square of its length: 11 s of a processor for this one, measured with bash 5.2. */
+const maxLineOfWgQuick = 20_000
+
 interface RenderFlags {
   readonly node: string
   readonly format: 'json' | 'ini' | 'nft'
@@ -59,7 +62,14 @@ function renderNode(document: NetworkDocument, file: string, flags: RenderFlags)
   if (flags.format === 'nft') return renderAcceptRules(accept, flags.interface)
   const privateKeyFile = resolve(flags.privateKey ?? `/etc/podwire/${node.name}.key`)
   const config = nodeInterface(planNode(document, node), accept, { form: flags.format, privateKeyFile })
-  return flags.format === 'ini' ? formatInterfaceIni(config) : formatInterfaceJson(config)
+  if (flags.format === 'json') return formatInterfaceJson(config)
+  const ini = formatInterfaceIni(config)
+  const longest = Math.max(...ini.split('\n').map(line => line.length))
+  if (longest > maxLineOfWgQuick) {
+    const what = `a line has ${longest} characters, and wg-quick takes minutes for such a one`
+    process.stderr.write(`podwire: warning: ${node.name}: ${what}; \`podwire quick\` does not\n`)
+  }
+  return ini
 }
 
 const diffExamples = `

@@ -1,7 +1,7 @@
 // What the parts of a network document say of one another: no two nodes carry the same prefix, unless they stand in for each
 // other; an endpoint is outside the tunnel; what accept rules name is there. An error names both sides.
 
-import { type Cidr, containsCidr, overlapsCidr, parseAddress, parsePrefix } from '../base/cidr.ts'
+import { type Cidr, containsCidr, formatCidr, overlapsCidr, parseAddress, parsePrefix } from '../base/cidr.ts'
 import type { FailAt, NetworkDocument, NetworkNode, Selector, Share } from './network-document.ts'
 
 interface Owned {
@@ -16,7 +16,7 @@ export function checkNetwork(document: NetworkDocument, failAt: FailAt): void {
   const range = document.range.map(text => parsePrefix(text, 'range'))
   const owned = checkShares(document, range, failAt)
   checkKeys(document.nodes, failAt)
-  for (const node of document.nodes) checkEndpoint(node, range, failAt)
+  for (const node of document.nodes) checkEndpoint(node, { range, owned }, failAt)
   checkTransit(document, failAt)
   const words = {
     node: new Set(document.nodes.map(({ name }) => name)),
@@ -90,16 +90,23 @@ function checkKeys(nodes: readonly NetworkNode[], failAt: FailAt): void {
   }
 }
 
-/** An endpoint inside the tunnel would send the tunnel's own packets into the tunnel. */
-function checkEndpoint({ name, endpoint, shares }: NetworkNode, range: readonly Cidr[], failAt: FailAt): void {
+/** An endpoint inside the tunnel, whoever has the prefix, would send the tunnel's own packets into the tunnel. */
+function checkEndpoint(
+  { name, endpoint }: NetworkNode,
+  { range, owned }: { range: readonly Cidr[]; owned: readonly Owned[] },
+  failAt: FailAt,
+): void {
   const host = endpoint?.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
   const address = host === undefined ? undefined : parseAddress(host)
   if (address === undefined) return
   const whole = { ...address, length: address.family === 4 ? 32 : 128 }
   const path = ['nodes', name, 'endpoint']
-  if (range.some(outer => containsCidr(outer, whole))) throw failAt(path, `${host} lies in the network's own range`)
-  const share = shares.find(({ prefix }) => containsCidr(parsePrefix(prefix, name), whole))
-  if (share !== undefined) throw failAt(path, `${host} lies in ${share.prefix}, which the node shares`)
+  const outer = range.find(prefix => containsCidr(prefix, whole))
+  if (outer !== undefined) throw failAt(path, `${host} lies in ${formatCidr(outer)}, the network's own range`)
+  const inside = owned.find(({ prefix }) => containsCidr(prefix, whole))
+  if (inside === undefined) return
+  const owner = inside.node === name ? 'the node itself' : inside.node
+  throw failAt(path, `${host} lies in ${inside.share.prefix}, which ${owner} shares (${inside.where})`)
 }
 
 /** Traffic of a group passes no node that only stands in: what comes back from the LAN would be another's there. */

@@ -8,37 +8,38 @@ import type { NetworkDocument, NetworkNode, Selector } from '../config/network-d
 import type { AcceptRules } from '../policy/accept-rules.ts'
 import { outermostPrefixes } from '../policy/base-chains.ts'
 
-/** Undefined if nothing of the node is closed: then it lets in everything. */
-export function planAccept(document: NetworkDocument, node: NetworkNode): AcceptRules | undefined {
+/** The rules of a node. One that no entry names lets in everything of the network, and nothing else. */
+export function planAccept(document: NetworkDocument, node: NetworkNode): AcceptRules {
   const entries = document.accept.flatMap(({ to, from, ports }) => {
     const target = targetAt(to, node)
-    if (!target.self && target.prefixes.length === 0) return []
+    if (!target.self && target.prefixes.length === 0 && target.shares.length === 0) return []
     const sources = outermostPrefixes(from.flatMap(selector => sourcesOf(document, selector)))
     return [{ ...target, sources, ...(ports && { ports }) }]
   })
-  if (entries.length === 0) return undefined
   const shares = document.nodes.flatMap(other => other.shares.map(({ prefix }) => prefix))
   return {
     network: outermostPrefixes([...document.range, ...shares]),
+    prefixes: outermostPrefixes(node.prefixes),
+    shares: outermostPrefixes(node.shares.map(({ prefix }) => prefix)),
     entries,
     closesSelf: entries.some(({ self }) => self),
-    closed: outermostPrefixes(entries.flatMap(({ prefixes }) => prefixes)),
+    closed: outermostPrefixes(entries.flatMap(({ prefixes, shares }) => [...prefixes, ...shares])),
   }
 }
 
 /** What of a node an entry is about: the node itself, and prefixes of its containers and shares. */
-function targetAt(to: Selector, node: NetworkNode): { self: boolean; prefixes: string[] } {
+function targetAt(to: Selector, node: NetworkNode): { self: boolean; prefixes: string[]; shares: string[] } {
   if (to.kind !== 'prefix') {
     const self = selectsNode(to, node)
-    return { self, prefixes: self ? node.prefixes.filter(isWide) : [] }
+    return { self, prefixes: self ? node.prefixes.filter(isWide) : [], shares: [] }
   }
   const outer = parsePrefix(to.prefix, 'accept')
-  const carried = [...node.prefixes, ...node.shares.map(({ prefix }) => prefix)]
-  const prefixes = carried.flatMap(text => {
-    const prefix = parsePrefix(text, node.name)
-    return containsCidr(outer, prefix) ? [text] : containsCidr(prefix, outer) ? [to.prefix] : []
-  })
-  return { self: false, prefixes }
+  const within = (carried: readonly string[]) =>
+    carried.flatMap(text => {
+      const prefix = parsePrefix(text, node.name)
+      return containsCidr(outer, prefix) ? [text] : containsCidr(prefix, outer) ? [to.prefix] : []
+    })
+  return { self: false, prefixes: within(node.prefixes), shares: within(node.shares.map(({ prefix }) => prefix)) }
 }
 
 /** Whether a selector of nodes means this one. */

@@ -12,6 +12,8 @@ export interface NodePlan {
   readonly node: NetworkNode
   /** On the device: whole addresses as CIDRs. What else is reached is a route by AllowedIPs. */
   readonly addresses: readonly string[]
+  /** The network's: what of it nobody has leads nowhere. */
+  readonly range: readonly string[]
   readonly peers: readonly NodePeer[]
   /** Families in which it passes on what is not for itself. */
   readonly forwards: readonly Family[]
@@ -43,6 +45,7 @@ export function planNode(document: NetworkDocument, node: NetworkNode): NodePlan
   return {
     node,
     addresses: node.prefixes.flatMap(addressOnDevice),
+    range: document.range,
     peers: document.nodes.flatMap(peer => {
       const allowedIps = behind.get(peer.name)
       return allowedIps ? [{ node: peer, allowedIps, keepaliveSeconds: callsOthers ? keepaliveSeconds : 0 }] : []

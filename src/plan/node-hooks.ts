@@ -4,10 +4,14 @@
 import type { Family } from '../base/cidr.ts'
 import type { InterfaceConfig } from '../config/interface-config.ts'
 import { type AcceptRules, renderAcceptRules } from '../policy/accept-rules.ts'
+import { unreachableMetric } from './plan.ts'
 
-/** Puts the rules in place, or takes those away that are there: one nft transaction either way. */
+/**
+ * Puts the rules in place, or takes those away that are there: one nft transaction either way. It is given to nft as its input,
+ * since one argument of a program has at most 128 KiB.
+ */
 export function acceptHook(rules: AcceptRules | undefined): string {
-  return `nft '${renderAcceptRules(rules, '%i', 'one line')}'`
+  return `nft -f - <<<'${renderAcceptRules(rules, '%i', 'one line')}'`
 }
 
 /** A host that forwards IPv6 ignores router advertisements, unless told to take them (2): it would lose its own way out. */
@@ -17,19 +21,43 @@ export function forwardHook(family: Family): string {
   return `${heed}; sysctl -q -w net.ipv6.conf.all.forwarding=1`
 }
 
+/**
+ * Where no better route leads, an address of the range leads nowhere: else it would go out in clear by the default route, and
+ * whoever sent from one would seem to come from where it is routed.
+ */
+export function unreachableHook(prefix: string): string {
+  const family = prefix.includes(':') ? 6 : 4
+  return `ip -${family} route replace unreachable ${prefix} metric ${unreachableMetric}`
+}
+
+/** What takes back a hook of those two kinds; undefined for any other command. */
+export function undoHook(command: string): string | undefined {
+  if (findAcceptScript(command) !== undefined) return acceptHook(undefined)
+  return isUnreachable(command) ? `${command.replace(' replace ', ' delete ')} 2>/dev/null || true` : undefined
+}
+
+function isUnreachable(command: string): boolean {
+  return /^ip -[46] route replace unreachable [\d.:a-f/]+ metric \d+$/.test(command)
+}
+
+function findAcceptScript(command: string): string | undefined {
+  const script = /^nft -f - <<<'([^']*)'$/.exec(command)?.[1]
+  return script?.startsWith(renderAcceptRules(undefined, '%i', 'one line')) ? script : undefined
+}
+
 export interface RenderedHooks {
   /** What nft is given, "%i" not filled in. Absent: the file says nothing about rules, as one written by hand. */
   readonly acceptScript?: string
+  readonly routes: readonly string[]
   readonly forwards: readonly string[]
 }
 
 export function findRenderedHooks({ hooks: { preUp, postUp } }: Pick<InterfaceConfig, 'hooks'>): RenderedHooks {
-  const start = renderAcceptRules(undefined, '%i', 'one line')
-  const scripts = preUp.flatMap(command => /^nft '([^']*)'$/.exec(command)?.[1] ?? [])
-  const acceptScript = scripts.findLast(script => script.startsWith(start))
+  const acceptScript = preUp.map(findAcceptScript).findLast(script => script !== undefined)
   const forwards = [forwardHook(4), forwardHook(6)]
   return {
     ...(acceptScript !== undefined && { acceptScript }),
+    routes: preUp.filter(isUnreachable),
     forwards: postUp.filter(command => forwards.includes(command)),
   }
 }

@@ -1,18 +1,18 @@
 // A node's plan as the configuration of its device: what `podwire quick` and Debian's wg-quick bring up alike. Hooks do what a
 // WireGuard configuration cannot say, and say it themselves, so that one file is all a host needs:
 //
-//   PreUp      the accept rules, in one nft transaction: without them the device does not come up. A node that lets in
-//              everything says so: rules that were there go, also when a reload takes the last entry away
+//   PreUp      the accept rules, in one nft transaction: without them the device does not come up; the range leads nowhere but
+//              by the device
 //   PostUp     INI only: the private key from its file, which INI cannot say (wg-quick runs PreUp before there is a device);
 //              forwarding
-//   PostDown   the accept rules go when the device is gone
+//   PostDown   what PreUp has made goes when the device is gone
 
 import { podwireError } from '../base/errors.ts'
 import { shellQuote } from '../base/shell-quote.ts'
 import type { InterfaceConfig } from '../config/interface-config.ts'
 import type { AcceptRules } from '../policy/accept-rules.ts'
 import type { NodePlan } from './network.ts'
-import { acceptHook, forwardHook } from './node-hooks.ts'
+import { acceptHook, forwardHook, undoHook, unreachableHook } from './node-hooks.ts'
 
 export interface InterfaceForm {
   readonly form: 'json' | 'ini'
@@ -22,11 +22,12 @@ export interface InterfaceForm {
 
 /** Error: ERR_PODWIRE_PEER_KEY if a peer's public key is not in the document. */
 export function nodeInterface(
-  { node, addresses, peers, forwards }: NodePlan,
-  accept: AcceptRules | undefined,
+  { node, addresses, range, peers, forwards }: NodePlan,
+  accept: AcceptRules,
   { form, privateKeyFile }: InterfaceForm,
 ): InterfaceConfig {
   const unknown = peers.filter(peer => peer.node.publicKey === undefined).map(peer => peer.node.name)
+  const preUp = [acceptHook(accept), ...range.map(unreachableHook)]
   return {
     ...(form === 'json' && { privateKey: { file: privateKeyFile } }),
     ...(node.listenPort !== undefined && { listenPort: node.listenPort }),
@@ -35,13 +36,13 @@ export function nodeInterface(
     table: 'auto',
     saveConfig: false,
     hooks: {
-      preUp: [acceptHook(accept)],
+      preUp,
       postUp: [
         ...(form === 'ini' ? [`wg set %i private-key ${shellQuote(privateKeyFile)}`] : []),
         ...forwards.map(forwardHook),
       ],
       preDown: [],
-      postDown: [acceptHook(undefined)],
+      postDown: preUp.flatMap(command => undoHook(command) ?? []).reverse(),
     },
     peers: peers.map(({ node: { name, publicKey, endpoint }, allowedIps, keepaliveSeconds }) => {
       if (publicKey === undefined) {

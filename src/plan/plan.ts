@@ -45,7 +45,7 @@ const keepaliveSeconds = 25
 /** Better than what DHCP and routing daemons set, and never 0, which IPv6 turns into 1024. */
 const routeMetric = 50
 /** Worse than any other route: it holds only when the others are gone. */
-const unreachableMetric = 4294967295
+export const unreachableMetric = 4294967295
 
 export function planHost(view: NetworkView, self: SelfState): HostPlan {
   const { nodes, problems } = admitNodes(view)

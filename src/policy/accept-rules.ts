@@ -1,15 +1,20 @@
-// What a node lets in from its device, as nft text: whatever is closed and not accepted is dropped, and replies pass.
+// What a node lets in, as nft text. From its device only what is for the network, and of that what is not closed; from elsewhere
+// nobody who speaks in the network's name, nobody to the node's own part of the range. So it holds on a node that forwards, too.
 //
-// One chain, in prerouting behind connection tracking and before DNAT: it sees what is for the host, for containers and for the
-// LAN behind it alike, with the destination that the sender chose, so that a published port opens nothing. It only drops, and
-// looks at one interface only. It is a table of its own: `table inet podwire` belongs to the agent, which puts it in place as a
-// whole and checks it by its seal, while these rules also serve a plain wg-quick, and each of several interfaces.
+// Prerouting, behind connection tracking and before DNAT: it sees what is for the host, for containers and for the LAN behind it
+// alike, with the destination that the sender chose, so that a published port opens nothing. It only drops. It is a table of its
+// own: `table inet podwire` belongs to the agent, which puts it in place as a whole and checks it by its seal, while these rules
+// also serve a plain wg-quick, and each of several interfaces.
 //
-//   from the device:  a reply                                  -- passes
-//                     to what is not the network's             -- dropped
-//                     to what an entry lets its sender open    -- passes
-//                     to what is closed                        -- dropped
-//                     anything else: open, or passing through  -- passes
+//   from elsewhere:   from what lies at this node, and from where it is routed  -- passes
+//                     from any other source of the network                      -- dropped
+//                     to the node's own part of the range                       -- dropped
+//   from the device:  to what is not the network's                              -- dropped
+//                     to what does not lie here, and not back out by the device -- dropped
+//                     a reply                                                   -- passes
+//                     to what an entry lets its sender open                     -- passes
+//                     to what is closed                                         -- dropped
+//                     anything else: open, or passing through                   -- passes
 
 import { podwireError } from '../base/errors.ts'
 import type { AcceptPort } from '../config/accept-ports.ts'
@@ -17,6 +22,10 @@ import type { AcceptPort } from '../config/accept-ports.ts'
 export interface AcceptRules {
   /** Every prefix of the network, shares included: from the device comes nothing to anywhere else. */
   readonly network: readonly string[]
+  /** The node's own part of the range. */
+  readonly prefixes: readonly string[]
+  /** What lies behind the node. */
+  readonly shares: readonly string[]
   readonly entries: readonly AcceptTarget[]
   /** Whether the node itself is closed, by any of its addresses. */
   readonly closesSelf: boolean
@@ -29,8 +38,10 @@ interface AcceptTarget {
   readonly sources: readonly string[]
   /** Whether it is about the node itself. */
   readonly self: boolean
-  /** Prefixes of its containers and shares that it is about. */
+  /** Prefixes of its containers that it is about. */
   readonly prefixes: readonly string[]
+  /** Prefixes of its shares that it is about. */
+  readonly shares: readonly string[]
   /** Absent: all. */
   readonly ports?: readonly AcceptPort[]
 }
@@ -39,8 +50,8 @@ const headers = ['ip', 'ip6'] as const
 type Header = (typeof headers)[number]
 
 /**
- * One transaction that puts the rules in place of those that are there, or nothing if there are none. `device` may be "%i" for wg-quick to fill in; on one
- * line it has no "#" and no single quote, so that it can stand in a hook.
+ * One transaction that puts the rules in place of those that are there, or nothing if there are none. `device` may be "%i" for
+ * wg-quick to fill in; on one line it has no "#" and no single quote, so that it can stand in a hook.
  */
 export function renderAcceptRules(
   rules: AcceptRules | undefined,
@@ -50,23 +61,78 @@ export function renderAcceptRules(
   const table = acceptTable(device)
   const gone = [`table ${table}`, `delete table ${table}`]
   if (rules === undefined) return form === 'lines' ? `${gone.join('\n')}\n` : gone.join('; ')
-  const chain = [
-    'type filter hook prerouting priority mangle; policy accept;',
-    `iifname != "${device}" accept`,
-    'ct state { established, related } accept',
-    ...headers.flatMap(header =>
-      matchPrefixes(header, 'daddr !=', rules.network).map(match => `${match} counter drop`),
-    ),
-    ...rules.entries.flatMap(renderEntry),
-    ...headers.flatMap(header => matchPrefixes(header, 'daddr', rules.closed).map(match => `${match} counter drop`)),
-    ...(rules.closesSelf ? ['fib daddr type local counter drop'] : []),
+  const blocks = [
+    ...renderSet('network', rules.network),
+    ...renderSet('prefixes', rules.prefixes),
+    ...renderSet('here', [...rules.prefixes, ...rules.shares]),
+    ...sourceLists(rules).flatMap((sources, i) => renderSet(`from${i + 1}`, sources)),
+    { head: 'chain elsewhere', lines: elsewhere },
+    { head: 'chain arriving', lines: renderArriving(rules, device) },
   ]
   if (form === 'one line') {
-    const rest = chain.slice(1).join('; ')
-    return `${gone.join('; ')}; table ${table} { chain arriving { ${chain[0]} ${rest}; }; }`
+    const texts = blocks.map(({ head, lines }) => `${head} { ${lines.join('; ')}; }`)
+    return `${gone.join('; ')}; table ${table} { ${texts.join('; ')}; }`
   }
-  const lines = [...gone, `table ${table} {`, '  chain arriving {']
-  return `${[...lines, ...chain.map(rule => `    ${rule}`), '  }', '}'].join('\n')}\n`
+  const texts = blocks.flatMap(({ head, lines }) => [`  ${head} {`, ...lines.map(line => `    ${line}`), '  }'])
+  return `${[...gone, `table ${table} {`, ...texts, '}'].join('\n')}\n`
+}
+
+/** The set of each family; one that the network has no prefix of is empty, and then all of it is outside. */
+function renderSet(name: string, prefixes: readonly string[]): { head: string; lines: string[] }[] {
+  return headers.map(header => {
+    const elements = ofFamily(header, prefixes)
+    return {
+      head: `set ${setName(header, name)}`,
+      lines: [
+        `type ${header === 'ip' ? 'ipv4_addr' : 'ipv6_addr'}`,
+        'flags interval',
+        ...(elements.length > 0 ? [`elements = { ${elements.join(', ')} }`] : []),
+      ],
+    }
+  })
+}
+
+function setName(header: Header, name: string): string {
+  return `${name}_${header === 'ip' ? 4 : 6}`
+}
+
+/** Each once, however many entries have it: of a large network these are most of the text. */
+function sourceLists({ entries }: AcceptRules): string[][] {
+  const lists = new Set(entries.flatMap(({ sources }) => (sources.length > 0 ? [sources.join()] : [])))
+  return [...lists].map(list => list.split(','))
+}
+
+/** Containers and the LAN come by the interface to which the host routes them; no other host has an address of the network. */
+const elsewhere = [
+  ...inBoth(at => `${at('saddr', 'here')} fib saddr . iif oif missing counter drop`),
+  ...inBoth(at => `${at('saddr', 'here')} accept`),
+  ...inBoth(at => `${at('saddr', 'network')} counter drop`),
+  ...inBoth(at => `${at('daddr', 'prefixes')} counter drop`),
+]
+
+function inBoth(rule: (at: (field: 'saddr' | 'daddr' | 'daddr !=', set: string) => string) => string): string[] {
+  return headers.map(header => rule((field, set) => `${header} ${field} @${setName(header, set)}`))
+}
+
+function renderArriving(rules: AcceptRules, device: string): string[] {
+  const { entries, closed, closesSelf } = rules
+  const lists = sourceLists(rules).map(list => list.join())
+  return [
+    'type filter hook prerouting priority mangle; policy accept',
+    'iifname "lo" accept',
+    `iifname != "${device}" goto elsewhere`,
+    ...inBoth(at => `${at('daddr !=', 'network')} counter drop`),
+    ...inBoth(at => `${at('daddr !=', 'here')} fib daddr oifname != "${device}" counter drop`),
+    // Without entries there is nothing to reply to, and connections need not be tracked.
+    ...(entries.length > 0 ? ['ct state { established, related } accept'] : []),
+    ...entries.flatMap(entry =>
+      entry.sources.length === 0
+        ? []
+        : renderEntry(entry, `from${lists.indexOf(entry.sources.join()) + 1}`, closesSelf),
+    ),
+    ...headers.flatMap(header => matchDestination(header, closed).map(match => `${match} counter drop`)),
+    ...(closesSelf ? ['fib daddr type local counter drop'] : []),
+  ]
 }
 
 /** The table's family and name. Error: ERR_PODWIRE_NAME. */
@@ -78,22 +144,32 @@ export function acceptTable(device: string): string {
   return `inet podwire-accept-${device}`
 }
 
-/** A family that the network has no prefix of is another's altogether: then all of it is outside. */
-function matchPrefixes(header: Header, field: 'saddr' | 'daddr' | 'daddr !=', prefixes: readonly string[]): string[] {
+function ofFamily(header: Header, prefixes: readonly string[]): string[] {
   const those = prefixes.filter(prefix => prefix.includes(':') === (header === 'ip6'))
-  const short = those.map(prefix => prefix.replace(header === 'ip' ? /\/32$/ : /\/128$/, ''))
-  if (those.length > 0) return [`${header} ${field} { ${short.join(', ')} }`]
-  return field === 'daddr !=' ? [`meta nfproto ${header === 'ip' ? 'ipv4' : 'ipv6'}`] : []
+  return those.map(prefix => prefix.replace(header === 'ip' ? /\/32$/ : /\/128$/, ''))
 }
 
-function renderEntry({ sources, self, prefixes, ports }: AcceptTarget): string[] {
-  return headers.flatMap(header =>
-    matchPrefixes(header, 'saddr', sources).flatMap(from =>
-      [...(self ? ['fib daddr type local'] : []), ...matchPrefixes(header, 'daddr', prefixes)].flatMap(to =>
-        matchPorts(header, ports).map(port => [from, to, ...port, 'accept'].join(' ')),
+function matchDestination(header: Header, prefixes: readonly string[]): string[] {
+  const those = ofFamily(header, prefixes)
+  return those.length === 0 ? [] : [`${header} daddr { ${those.join(', ')} }`]
+}
+
+/** What is let in to a share does not open a node that is closed, which has an address there as well. */
+function renderEntry(entry: AcceptTarget, set: string, closesSelf: boolean): string[] {
+  return headers.flatMap(header => {
+    if (ofFamily(header, entry.sources).length === 0) return []
+    const shares = matchDestination(header, entry.shares)
+    const destinations = [
+      ...(entry.self ? ['fib daddr type local'] : []),
+      ...matchDestination(header, entry.prefixes),
+      ...(closesSelf ? shares.map(match => `${match} fib daddr type != local`) : shares),
+    ]
+    return destinations.flatMap(to =>
+      matchPorts(header, entry.ports).map(port =>
+        [`${header} saddr @${setName(header, set)}`, to, ...port, 'accept'].join(' '),
       ),
-    ),
-  )
+    )
+  })
 }
 
 /** A match for each protocol; one that matches everything if no ports are named. */

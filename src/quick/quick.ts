@@ -13,8 +13,8 @@ import { isLeftOver, planDown } from '../plan/quick/down.ts'
 import type { HostFacts, ReadyConfig } from '../plan/quick/facts.ts'
 import { planReload } from '../plan/quick/reload.ts'
 import { savedConfig } from '../plan/quick/saved-config.ts'
-import { hookSteps, type Step } from '../plan/quick/step.ts'
-import { planUp } from '../plan/quick/up.ts'
+import type { Step } from '../plan/quick/step.ts'
+import { planPreUp, planUp } from '../plan/quick/up.ts'
 import { type Lock, takeLock } from '../system/process-lock.ts'
 import { openDevice } from '../wireguard/devices.ts'
 import { type ConfigFile, formatConfig, readConfigFile, stripIni, writeConfigFile } from './config-file.ts'
@@ -94,7 +94,7 @@ async function up(job: Job): Promise<void> {
   }
   requireParts(job, before)
   const secrets = await secretsOf(job)
-  const preUp = hookSteps(name, config.hooks.preUp)
+  const preUp = planPreUp(name, config)
   if (options.dryRun) {
     const ready = await resolveEndpoints(secrets, { ...options, patient: false })
     return showSteps(job, [...preUp, ...planUp(name, ready, await observeWays(name, ready))])

@@ -220,6 +220,7 @@ test('network: a node whose rules nftables refuses does not come up, and after d
   for (const node of nodes) {
     await quick(node, 'down')
     assert.equal((await lab.exec(node, ['nft', 'list', 'ruleset'])).stdout, '', node)
+    assert.doesNotMatch((await lab.exec(node, ['ip', 'route'])).stdout, /unreachable/, node)
   }
   const file = join(folder, 'db', 'wg0.conf')
   writeFileSync(file, readFileSync(file, 'utf8').replace('ct state', 'ct sate'), { mode: 0o600 })

@@ -175,7 +175,8 @@ test('quick down: killed in PostDown, the next one runs it to its end', async ()
 test('quick reload: killed after any command, the next one ends where `up` of the new file would', async () => {
   await withQuickHosts('kill-reload', async (...hosts) => {
     const accepting = (closed: string) => {
-      const rules = { network: ['10.9.0.0/16'], entries: [], closesSelf: true, closed: [closed] }
+      const network = ['10.9.0.0/16']
+      const rules = { network, prefixes: [], shares: [], entries: [], closesSelf: true, closed: [closed] }
       return [`PreUp = ${acceptHook(rules)}`, `PostDown = ${acceptHook(undefined)}`]
     }
     const changed = conf(

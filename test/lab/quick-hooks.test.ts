@@ -82,7 +82,8 @@ test('quick hooks: without bash, the error says which package has it', async () 
 test('quick: a variable with a key is in the environment of no hook and no device', async () => {
   await withQuickHosts('hook-env', async at => {
     const before = await at.state()
-    const hook = 'env >> log; cat /proc/$(pgrep -n -f "device.* wg0$")/environ >> log'
+    const hook =
+      'env >> log; cat /proc/$(pgrep --ns $$ --nslist net -f "device.* wg0$")/environ | tr "\\0" "\\n" >> log'
     const interfaceOf = {
       privateKey: { env: 'WG_KEY' },
       saveConfig: true,

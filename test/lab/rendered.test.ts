@@ -82,6 +82,11 @@ for (const forms of [
       const before = { hub: await hub.state(), db: await db.state() }
       const network = writeKeys(at)
       const files = { hub: '', db: '' }
+      // What fails leaves nothing, not even rules: podwire knows what takes back the hooks that it rendered.
+      const broken = readFileSync(render(db, 'db', forms.db, network), 'utf8').replace('ip_forward=1', 'ip_forwards=1')
+      const failed = await db.quick('podwire', ['up', db.write(forms.db === 'ini' ? 'wg0.conf' : 'wg0.json', broken)])
+      assert.match(`${failed.status} ${failed.stderr}`, /^1 .*ip_forwards/s)
+      assert.deepEqual(await db.settled(before.db), before.db)
       for (const node of nodes) {
         files[node] = render(at[node], node, forms[node], network)
         await quick(at[node], 'up', files[node])
@@ -105,7 +110,7 @@ for (const forms of [
       await reloadRules([...network.accept, more])
       await assertReaches(hub, 'db', ['tcp/5432'])
       await reloadRules([])
-      assert.equal(await rulesOf(db), 'none\n')
+      assert.doesNotMatch(await rulesOf(db), /none|ct state/, 'rules, and no connection to track')
       await assertReaches(hub, 'db', everything)
       await reloadRules(network.accept)
       await assertReaches(hub, 'db', [])

@@ -36,8 +36,10 @@ export function planReload(
   const { add, remove } = deviceDifference(device, wanted)
   const widened = widenedDevice(device, wanted)
   const stale = staleRoutes(link, device, tunnel)
+  const rendered = findRenderedHooks(config)
   return [
     ...acceptSteps(name, config, facts),
+    ...hookSteps(name, rendered.routes),
     ...mtuStep(name, config.mtuBytes ?? link.mtuBytes, link.mtuBytes),
     ...missing(config.addresses, link.addresses).map(
       (address): Step => ({
@@ -58,7 +60,7 @@ export function planReload(
     ...removeAddresses(name, config.addresses, link.addresses, tunnel),
     ...deviceStep(remove, wholeDifference(wanted, widened)),
     ...dnsSteps(name, config, facts),
-    ...hookSteps(name, findRenderedHooks(config).forwards),
+    ...hookSteps(name, rendered.forwards),
   ]
 }
 

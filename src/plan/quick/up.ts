@@ -2,12 +2,23 @@
 // PreUp comes before all of it, and before the facts: it may change them.
 
 import { parseCidr } from '../../base/cidr.ts'
+import type { InterfaceConfig } from '../../config/interface-config.ts'
 import { addedPeer } from '../device-difference.ts'
+import { undoHook } from '../node-hooks.ts'
 import { configuredDevice } from './configured-device.ts'
 import type { HostFacts, ReadyConfig } from './facts.ts'
 import { addressAction, defaultRouteSteps, dnsStep, routeAction } from './routing.ts'
 import { hookSteps, run, type Step } from './step.ts'
 import { planTunnel } from './tunnel.ts'
+
+/** PreUp. What podwire rendered there can be taken back; of other commands only their file knows how. */
+export function planPreUp(name: string, { hooks: { preUp } }: InterfaceConfig): Step[] {
+  return preUp.flatMap(command => {
+    const undo = undoHook(command)
+    const [back] = undo === undefined ? [] : hookSteps(name, [undo])
+    return hookSteps(name, [command]).map(step => ({ ...step, ...(back && { undo: back.action }) }))
+  })
+}
 
 /** The steps after PreUp. Whoever carries them out takes them back, last one first, when one fails. */
 export function planUp(name: string, config: ReadyConfig, facts: HostFacts): Step[] {

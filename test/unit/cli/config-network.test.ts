@@ -16,6 +16,13 @@ writeFileSync(changed, readFileSync(star, 'utf8').replace('"tcp/5432"', '"tcp/54
 const lonely = join(folder, 'lonely.json')
 writeFileSync(lonely, '{ "network": { "name": "n", "range": ["10.0.0.0/24"] }, "nodes": { "a": {}, "b": {} } }')
 
+const large = join(folder, 'large.json')
+const named = Array.from({ length: 1500 }, (_, i) => [`n${i}`, { prefixes: [`10.0.${i >> 8}.${i & 255}`] }])
+const network = { name: 'n', range: ['10.0.0.0/8'], topology: 'star', hub: 'h' }
+const hub = { publicKey: Buffer.alloc(32, 1).toString('base64'), prefixes: ['10.1.0.1'] }
+const nodes = { h: hub, leaf: { prefixes: ['10.1.0.2'] }, ...Object.fromEntries(named) }
+writeFileSync(large, JSON.stringify({ network, nodes }))
+
 const cases: { args: string[]; status: number; stdout?: RegExp; stderr?: RegExp }[] = [
   { args: ['check', star], status: 0, stdout: /star\.json: good: a network\n/ },
   { args: ['check', lonely], status: 0, stderr: /warning: .*nodes\.a, nodes\.b: .*neither has an endpoint/ },
@@ -34,7 +41,12 @@ const cases: { args: string[]; status: number; stdout?: RegExp; stderr?: RegExp 
   {
     args: ['render', star, '--node', 'hub', '--format', 'nft'],
     status: 0,
-    stdout: /^table \S+ \S+\ndelete table \S+ \S+\n$/,
+    stdout: /goto elsewhere\n(?![\s\S]* ct state)[\s\S]*fib daddr oifname/,
+  },
+  {
+    args: ['render', large, '--node', 'leaf', '--format', 'ini'],
+    status: 0,
+    stderr: /warning: leaf: a line has 2\d{4} /,
   },
   {
     args: ['render', star, '--node', 'db', '--private-key', 'db.key'],

@@ -109,12 +109,17 @@ const bad: { name: string; document: unknown; says: RegExp; schema?: true }[] = 
   {
     name: 'an endpoint inside the tunnel',
     document: but(d => (d.nodes.a1.endpoint = '10.99.7.7:51820')),
-    says: /nodes\.a1\.endpoint .*in the network's own range/,
+    says: /nodes\.a1\.endpoint .*10\.99\.7\.7 lies in 10\.99\.0\.0\/16, the network's own range/,
   },
   {
     name: 'an endpoint behind itself',
     document: but(d => (d.nodes.a1.endpoint = '10.20.0.1:51820')),
-    says: /10\.20\.0\.1 lies in 10\.20\.0\.0\/16, which the node shares/,
+    says: /10\.20\.0\.1 lies in 10\.20\.0\.0\/16, which the node itself shares \(nodes\.a1\.share\[0\]\)/,
+  },
+  {
+    name: 'an endpoint behind another node',
+    document: but(d => (d.nodes.b1.endpoint = '10.20.0.1:51820')),
+    says: /nodes\.b1\.endpoint .*10\.20\.0\.1 lies in 10\.20\.0\.0\/16, which a1 shares \(nodes\.a1\.share\[0\]\)/,
   },
   {
     name: 'prefixes outside the range',

@@ -10,36 +10,91 @@ const nodes = {
   c: { prefixes: ['10.99.0.3', 'fd99::3'], zone: 'z', share: ['192.168.7.0/24', 'fd07::/64'] },
 }
 
-/** What the rules of a node are, between the guards at their beginning and their end; "open" without any. */
-function rulesOf(node: string, accept: readonly object[], device = 'wg0'): string[] | 'open' {
+/** The rules of a node as nftables takes them. */
+function textOf(node: string, accept: readonly object[], device = 'wg0'): string {
   const network = { name: 'n', range: ['10.99.0.0/16', 'fd99::/48'] }
   const document = parseNetworkDocument(JSON.stringify({ network, nodes, accept }), 'network.json')
   const self = document.nodes.find(({ name }) => name === node)
   assert.ok(self)
-  const rules = planAccept(document, self)
-  if (rules === undefined) return 'open'
-  const lines = renderAcceptRules(rules, device)
-    .split('\n')
-    .map(line => line.trim())
-  assert.deepEqual(lines.slice(0, 9), [
-    'table inet podwire-accept-wg0',
-    'delete table inet podwire-accept-wg0',
-    'table inet podwire-accept-wg0 {',
-    'chain arriving {',
-    'type filter hook prerouting priority mangle; policy accept;',
-    'iifname != "wg0" accept',
-    'ct state { established, related } accept',
-    'ip daddr != { 10.99.0.0/16, 192.168.7.0/24 } counter drop',
-    'ip6 daddr != { fd07::/64, fd99::/48 } counter drop',
-  ])
-  assert.deepEqual(lines.slice(-3), ['}', '}', ''])
-  return lines.slice(9, -3)
+  return renderAcceptRules(planAccept(document, self), device)
 }
 
+/** What is let in from the device and what is not, behind the guards, with the elements of its sets. */
+function rulesOf(node: string, accept: readonly object[]): string[] {
+  const text = textOf(node, accept)
+  const sets = new Map(
+    [...text.matchAll(/set (\w+) \{(?:[^{}]*(\{[^}]*\}))?/g)].map(([, name, list = '{ }']) => [name, list]),
+  )
+  const lines = text.split('\n').map(line => line.trim().replace(/@(\w+)/, (_, name) => sets.get(name) ?? name))
+  const first = lines.findLastIndex(line => line.includes('fib daddr oifname'))
+  return lines.slice(first + 1, -3)
+}
+
+test('accept: the whole of a node of which nothing is closed: its guards', () => {
+  assert.equal(
+    textOf('c', []),
+    `table inet podwire-accept-wg0
+delete table inet podwire-accept-wg0
+table inet podwire-accept-wg0 {
+  set network_4 {
+    type ipv4_addr
+    flags interval
+    elements = { 10.99.0.0/16, 192.168.7.0/24 }
+  }
+  set network_6 {
+    type ipv6_addr
+    flags interval
+    elements = { fd07::/64, fd99::/48 }
+  }
+  set prefixes_4 {
+    type ipv4_addr
+    flags interval
+    elements = { 10.99.0.3 }
+  }
+  set prefixes_6 {
+    type ipv6_addr
+    flags interval
+    elements = { fd99::3 }
+  }
+  set here_4 {
+    type ipv4_addr
+    flags interval
+    elements = { 10.99.0.3, 192.168.7.0/24 }
+  }
+  set here_6 {
+    type ipv6_addr
+    flags interval
+    elements = { fd99::3, fd07::/64 }
+  }
+  chain elsewhere {
+    ip saddr @here_4 fib saddr . iif oif missing counter drop
+    ip6 saddr @here_6 fib saddr . iif oif missing counter drop
+    ip saddr @here_4 accept
+    ip6 saddr @here_6 accept
+    ip saddr @network_4 counter drop
+    ip6 saddr @network_6 counter drop
+    ip daddr @prefixes_4 counter drop
+    ip6 daddr @prefixes_6 counter drop
+  }
+  chain arriving {
+    type filter hook prerouting priority mangle; policy accept
+    iifname "lo" accept
+    iifname != "wg0" goto elsewhere
+    ip daddr != @network_4 counter drop
+    ip6 daddr != @network_6 counter drop
+    ip daddr != @here_4 fib daddr oifname != "wg0" counter drop
+    ip6 daddr != @here_6 fib daddr oifname != "wg0" counter drop
+  }
+}
+`,
+  )
+})
+
 const nobody = { to: { node: 'a' }, from: [] }
-const tables: { name: string; node: string; accept: object[]; expected: readonly string[] | 'open' }[] = [
-  { name: 'no entry: open', node: 'a', accept: [], expected: 'open' },
-  { name: 'an entry about another closes nothing here', node: 'b', accept: [nobody], expected: 'open' },
+const replies = 'ct state { established, related } accept'
+const tables: { name: string; node: string; accept: object[]; expected: readonly string[] }[] = [
+  { name: 'no entry: open', node: 'a', accept: [], expected: [] },
+  { name: 'an entry about another closes nothing here', node: 'b', accept: [nobody], expected: [] },
   {
     name: 'from nobody: the node is closed',
     node: 'a',
@@ -88,6 +143,21 @@ const tables: { name: string; node: string; accept: object[]; expected: readonly
     ],
   },
   {
+    name: 'what is let in to a share does not open its node, if that is closed',
+    node: 'c',
+    accept: [
+      { to: { node: 'c' }, from: [{ node: 'a' }], ports: ['tcp/22'] },
+      { to: { prefix: '192.168.7.0/24' }, from: [{ node: 'a' }] },
+    ],
+    expected: [
+      'ip saddr { 10.99.0.1 } fib daddr type local tcp dport { 22 } accept',
+      'ip6 saddr { fd99::1 } fib daddr type local tcp dport { 22 } accept',
+      'ip saddr { 10.99.0.1 } ip daddr { 192.168.7.0/24 } fib daddr type != local accept',
+      'ip daddr { 192.168.7.0/24 } counter drop',
+      'fib daddr type local counter drop',
+    ],
+  },
+  {
     name: 'several entries for one place add up',
     node: 'c',
     accept: [
@@ -129,19 +199,34 @@ const tables: { name: string; node: string; accept: object[]; expected: readonly
 ]
 
 for (const { name, node, accept, expected } of tables) {
-  test(`accept: ${name}`, () => assert.deepEqual(rulesOf(node, accept), expected))
+  test(`accept: ${name}`, () => {
+    assert.deepEqual(rulesOf(node, accept), expected.length === 0 ? [] : [replies, ...expected])
+  })
 }
 
 test('accept: a device whose name nftables cannot have is refused', () => {
   for (const device of ['wg0"; flush ruleset', 'a=b', '', 'sixteen-letters1']) {
-    assert.throws(() => rulesOf('a', [nobody], device), /cannot be used as a name/)
+    assert.throws(() => textOf('a', [nobody], device), /cannot be used as a name/)
   }
 })
 
-test('accept: a network of one family lets nothing of the other in; without rules the table goes', () => {
-  const rules = { network: ['10.99.0.0/16'], entries: [], closesSelf: true, closed: [] }
+test('accept: a list of senders is there once in each family, however many entries have it', () => {
+  const entry = (port: number) => ({ to: { node: 'a' }, from: [{ tag: 't' }], ports: [`tcp/${port}`] })
+  const text = textOf('a', [entry(1), entry(2), { to: { node: 'a' }, from: [{ node: 'c' }], ports: ['tcp/3'] }])
+  assert.deepEqual(text.match(/set from\d+_\d/g), ['set from1_4', 'set from1_6', 'set from2_4', 'set from2_6'])
+  const rules = text.match(/ip saddr @from.*/g)
+  assert.deepEqual(rules, [
+    'ip saddr @from1_4 fib daddr type local tcp dport { 1 } accept',
+    'ip saddr @from1_4 fib daddr type local tcp dport { 2 } accept',
+    'ip saddr @from2_4 fib daddr type local tcp dport { 3 } accept',
+  ])
+})
+
+test('accept: of a family that the network has not, the sets are empty; without rules the table goes', () => {
+  const prefixes = ['10.99.0.1/32']
+  const rules = { network: ['10.99.0.0/16'], prefixes, shares: [], entries: [], closesSelf: true, closed: [] }
   const line = renderAcceptRules(rules, '%i', 'one line')
-  assert.match(line, /meta nfproto ipv6 counter drop/)
+  assert.match(line, /set network_6 \{ type ipv6_addr; flags interval; \}; .* ip6 daddr != @network_6 counter drop/)
   assert.doesNotMatch(line, /[#'\n]/)
   assert.equal(
     renderAcceptRules(undefined, 'wg0'),

@@ -8,7 +8,7 @@ import { formatInterfaceJson, parseInterfaceJson } from '../../../src/config/int
 import { type NetworkDocument, type NetworkNode, parseNetworkDocument } from '../../../src/config/network-document.ts'
 import { planAccept } from '../../../src/plan/accept.ts'
 import { type NodePlan, planNode, unreachablePairs } from '../../../src/plan/network.ts'
-import { acceptHook, findRenderedHooks } from '../../../src/plan/node-hooks.ts'
+import { acceptHook, findRenderedHooks, undoHook, unreachableHook } from '../../../src/plan/node-hooks.ts'
 import { nodeInterface } from '../../../src/plan/node-interface.ts'
 
 const parse = (document: unknown) => parseNetworkDocument(JSON.stringify(document), 'network.json')
@@ -225,7 +225,9 @@ test('network plan: what is rendered reads back as the same, in both forms, and 
       assert.deepEqual(parseInterfaceJson(formatInterfaceJson(json), file, warn), json)
       assert.deepEqual(json.privateKey, { file: '/etc/podwire/a.key' })
       for (const { preUp, postDown } of [ini.hooks, json.hooks]) {
-        assert.deepEqual([preUp, postDown], [[acceptHook(accept)], [acceptHook(undefined)]])
+        const routes = document.range.map(unreachableHook)
+        assert.deepEqual(preUp, [acceptHook(accept), ...routes])
+        assert.deepEqual(postDown, preUp.map(undoHook).reverse())
       }
       assert.equal(findRenderedHooks(ini).forwards.length, plan.forwards.length)
       count += 1
@@ -236,6 +238,7 @@ test('network plan: what is rendered reads back as the same, in both forms, and 
 
 test('network plan: a peer without a public key is named, and nothing is rendered', () => {
   const document = parse({ network: { name: 'n', range }, nodes: { a: at(1), b: at(2), c: at(3) } })
-  const plan = planNode(document, nodeOf(document, 'a'))
-  assert.throws(() => nodeInterface(plan, undefined, { form: 'ini', privateKeyFile: 'k' }), /of a needs .*: b, c/)
+  const node = nodeOf(document, 'a')
+  const [plan, accept] = [planNode(document, node), planAccept(document, node)]
+  assert.throws(() => nodeInterface(plan, accept, { form: 'ini', privateKeyFile: 'k' }), /of a needs .*: b, c/)
 })

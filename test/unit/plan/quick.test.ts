@@ -5,7 +5,7 @@ import { Secret, type SecretSource } from '../../../src/base/secret.ts'
 import type { InterfaceConfig } from '../../../src/config/interface-config.ts'
 import type { DeviceState } from '../../../src/model/device.ts'
 import { deviceDifference } from '../../../src/plan/device-difference.ts'
-import { acceptHook, forwardHook } from '../../../src/plan/node-hooks.ts'
+import { acceptHook, forwardHook, unreachableHook } from '../../../src/plan/node-hooks.ts'
 import { describeAction } from '../../../src/plan/quick/describe.ts'
 import { planDown } from '../../../src/plan/quick/down.ts'
 import type { HostFacts, LinkRoute, ReadyConfig } from '../../../src/plan/quick/facts.ts'
@@ -245,7 +245,7 @@ for (const [name, given, link, state, wanted] of reloads) {
 }
 
 test('quick reload: the rules of a rendered file come before the rest, its forwarding last, and no other hook', () => {
-  const rules = { network: ['10.99.0.0/16'], entries: [], closesSelf: true, closed: [] }
+  const rules = { network: ['10.99.0.0/16'], prefixes: [], shares: [], entries: [], closesSelf: true, closed: [] }
   const other = ['echo no', "nft 'flush ruleset'"]
   const link = { ...up, routes: [] }
   for (const [accept, input] of [
@@ -256,7 +256,7 @@ test('quick reload: the rules of a rendered file come before the rest, its forwa
     [undefined, /^table inet podwire-accept-wg0; delete table inet podwire-accept-wg0\n$/],
   ] as const) {
     const hooks = {
-      preUp: [...other, acceptHook(accept)],
+      preUp: [...other, acceptHook(accept), unreachableHook('10.9.0.0/16')],
       postUp: [...other, forwardHook(4), forwardHook(6)],
       preDown: other,
       postDown: [acceptHook(undefined)],
@@ -265,6 +265,7 @@ test('quick reload: the rules of a rendered file come before the rest, its forwa
     const steps = planReload('wg0', config(['10.9.0.0/16'], { hooks }), facts)
     assert.deepEqual(lines(steps), [
       'nft -f -',
+      unreachableHook('10.9.0.0/16'),
       `wg set wg0 peer ${key(1)} allowed-ips +10.9.0.0/16`,
       'ip -4 route add 10.9.0.0/16 dev wg0',
       forwardHook(4),

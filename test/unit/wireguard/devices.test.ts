@@ -39,7 +39,7 @@ test('kernel device: a number that the kernel has no room for is refused, not cu
     [{ listenPort: 1.5 }, /"1.5"/],
     [{ listenPort: Number.NaN }, /"NaN"/],
     [{ listenPort: Number.POSITIVE_INFINITY }, /"inf"/],
-    [{ listenPort: 1e15 }, /"1000000000000000"/],
+    [{ listenPort: 1e9 }, /"1000000000"/],
     [{ fwmark: 2 ** 32 }, /^the mark: "4294967296": .* 4294967295$/],
     [{ peers: [{ publicKey, persistentKeepaliveSeconds: 65_536 }] }, /^the persistent keepalive: "65536"/],
   ]
