@@ -27,14 +27,15 @@ const lacking: [name: string, text: string, args: string[], says: RegExp][] = [
 test('quick: what is missing is said before anything is done, in a dry run too', async t => {
   await withQuickHosts('lacks', async at => {
     const before = await at.state()
-    await at.sh('rm resolvconf')
+    // A search path of what podwire calls, without the machine's own resolvconf.
+    await at.sh('rm resolvconf; mkdir bin; for p in ip nft flock; do ln -s "$(command -v $p)" bin; done')
     for (const [name, text, args, says] of lacking) {
       for (const dry of [[], ['--dry-run']]) {
         await t.test([name, ...dry].join(', '), async () => {
           const file = at.write('wg0.conf', text)
-          // A search path without the machine's own resolvconf.
-          const PATH = `${at.folder}:${(await at.sh('for p in ip nft; do dirname $(command -v $p); done')).trim().replaceAll('\n', ':')}`
-          const { status, stdout, stderr } = await at.quick('podwire', [...args, ...dry, file], { PATH })
+          const { status, stdout, stderr } = await at.quick('podwire', [...args, ...dry, file], {
+            PATH: `${at.folder}/bin`,
+          })
           assert.deepEqual([status, stdout], [3, ''], stderr)
           assert.match(stderr, says)
           assert.equal(await at.sh('ls | grep made'), '')
