@@ -44,7 +44,9 @@ function copyProgram(file, to = file) {
  * What the lab, Debian's wg and wg-quick, and podwire itself call, where busybox lacks it or takes other options: `sh` too, as
  * busybox's calls its own programs first.
  */
-const programs = 'sh bash ip wg wg-quick nft ping ps ss env nsenter unshare mount umount setpriv flock setsid'.split(' ')
+const programs = 'sh bash ip wg wg-quick nft ping ps ss env nsenter unshare mount umount setpriv flock setsid'.split(
+  ' ',
+)
 const netfilter = ['nft_ct', 'nft_nat', 'nft_masq', 'nft_chain_nat', 'nft_fib_inet', 'nft_reject_inet']
 const modules = ['veth', 'bridge', 'tun', 'wireguard', ...netfilter]
 
