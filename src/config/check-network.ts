@@ -1,22 +1,33 @@
 // What the parts of a network document say of one another: no two nodes carry the same prefix, unless they stand in for each
 // other; an endpoint is outside the tunnel; what accept rules name is there. An error names both sides.
 
-import { type Cidr, containsCidr, formatCidr, overlapsCidr, parseAddress, parsePrefix } from '../base/cidr.ts'
+import {
+  type Cidr,
+  containsCidr,
+  familyBits,
+  formatCidr,
+  overlapsCidr,
+  parseAddress,
+  parsePrefix,
+} from '../base/cidr.ts'
+import { PrefixMap } from '../base/prefix-map.ts'
 import type { FailAt, NetworkDocument, NetworkNode, Selector, Share } from './network-document.ts'
 
 interface Owned {
   readonly node: string
   readonly share: Share
-  readonly prefix: Cidr
   readonly where: string
 }
+
+/** Who shares each prefix: one node, or those of a group. */
+type Owners = PrefixMap<Owned[]>
 
 /** Errors: those that `failAt` makes. */
 export function checkNetwork(document: NetworkDocument, failAt: FailAt): void {
   const range = document.range.map(text => parsePrefix(text, 'range'))
-  const owned = checkShares(document, range, failAt)
+  const owners = checkShares(document, range, failAt)
   checkKeys(document.nodes, failAt)
-  for (const node of document.nodes) checkEndpoint(node, { range, owned }, failAt)
+  for (const node of document.nodes) checkEndpoint(node, { range, owners }, failAt)
   checkTransit(document, failAt)
   const words = {
     node: new Set(document.nodes.map(({ name }) => name)),
@@ -26,7 +37,7 @@ export function checkNetwork(document: NetworkDocument, failAt: FailAt): void {
   const check = (selector: Selector, path: readonly PropertyKey[]) => {
     if (selector.kind === 'prefix') {
       const prefix = parsePrefix(selector.prefix, 'prefix')
-      if ([...range, ...owned.map(({ prefix }) => prefix)].some(other => overlapsCidr(other, prefix))) return
+      if (range.some(outer => overlapsCidr(outer, prefix)) || owners.overlapping(prefix) !== undefined) return
       throw failAt(
         [...path, 'prefix'],
         `nobody has ${selector.prefix}: it is outside the network's range, and no node shares it`,
@@ -45,8 +56,8 @@ export function checkNetwork(document: NetworkDocument, failAt: FailAt): void {
 }
 
 /** Every share, when none is in another's way. */
-function checkShares({ nodes }: NetworkDocument, range: readonly Cidr[], failAt: FailAt): Owned[] {
-  const owned: Owned[] = []
+function checkShares({ nodes }: NetworkDocument, range: readonly Cidr[], failAt: FailAt): Owners {
+  const owners: Owners = new PrefixMap()
   for (const { name: node, shares } of nodes) {
     for (const [i, share] of shares.entries()) {
       const path = ['nodes', node, 'share', i]
@@ -57,20 +68,20 @@ function checkShares({ nodes }: NetworkDocument, range: readonly Cidr[], failAt:
       if ((share.group === undefined) !== (share.priority === undefined)) {
         throw failAt(path, 'a group and a priority belong together: one is missing')
       }
-      const mine: Owned = { node, share, prefix, where: `nodes.${node}.share[${i}]` }
-      for (const other of owned) {
+      const mine: Owned = { node, share, where: `nodes.${node}.share[${i}]` }
+      const others = owners.overlapping(prefix) ?? []
+      for (const other of others) {
         const reason = conflict(mine, other)
         if (reason !== undefined) throw failAt(path, reason)
       }
-      owned.push(mine)
+      owners.set(prefix, [...others, mine])
     }
   }
-  return owned
+  return owners
 }
 
-/** Why two shares cannot be together; undefined if they can. */
+/** Why two shares that overlap cannot be together; undefined if they can. */
 function conflict(mine: Owned, other: Owned): string | undefined {
-  if (!overlapsCidr(mine.prefix, other.prefix)) return undefined
   const theirs = `which ${other.node} shares (${other.where})`
   if (mine.share.prefix !== other.share.prefix) return `${mine.share.prefix} overlaps ${other.share.prefix}, ${theirs}`
   const inGroup = mine.share.group !== undefined && mine.share.group === other.share.group && mine.node !== other.node
@@ -93,17 +104,17 @@ function checkKeys(nodes: readonly NetworkNode[], failAt: FailAt): void {
 /** An endpoint inside the tunnel, whoever has the prefix, would send the tunnel's own packets into the tunnel. */
 function checkEndpoint(
   { name, endpoint }: NetworkNode,
-  { range, owned }: { range: readonly Cidr[]; owned: readonly Owned[] },
+  { range, owners }: { range: readonly Cidr[]; owners: Owners },
   failAt: FailAt,
 ): void {
   const host = endpoint?.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
   const address = host === undefined ? undefined : parseAddress(host)
   if (address === undefined) return
-  const whole = { ...address, length: address.family === 4 ? 32 : 128 }
+  const whole = { ...address, length: familyBits(address.family) }
   const path = ['nodes', name, 'endpoint']
   const outer = range.find(prefix => containsCidr(prefix, whole))
   if (outer !== undefined) throw failAt(path, `${host} lies in ${formatCidr(outer)}, the network's own range`)
-  const inside = owned.find(({ prefix }) => containsCidr(prefix, whole))
+  const [inside] = owners.overlapping(whole) ?? []
   if (inside === undefined) return
   const owner = inside.node === name ? 'the node itself' : inside.node
   throw failAt(path, `${host} lies in ${inside.share.prefix}, which ${owner} shares (${inside.where})`)
