@@ -5,6 +5,7 @@ import { podwireError } from '../../base/errors.ts'
 import { parseSecretKey } from '../../base/key.ts'
 import { hideKeys, type Secret } from '../../base/secret.ts'
 import { type FindService, serviceFinder } from '../../config/wg-values.ts'
+import { readError } from '../../system/read-text.ts'
 
 /** Longer than any key with the blanks behind it; what goes on for ever is no key. */
 const maxKeyFileBytes = 4096
@@ -37,17 +38,11 @@ function readingFile<T>(file: string, read: () => T): T {
   try {
     return read()
   } catch (error) {
-    const { code = '', message } = error as NodeJS.ErrnoException
     if (mayBeKey(file)) {
       const reason = 'a file that has the key is expected here, and this may be a key itself: make another, it was seen'
       throw podwireError('ERR_PODWIRE_FILE', { file: '(not shown)', what: 'read', reason }) // without the cause, which says the path
     }
-    const words: Record<string, string> = {
-      ENOENT: 'there is no such file',
-      EACCES: 'it may not be read',
-      EISDIR: 'it is a folder',
-    }
-    throw podwireError('ERR_PODWIRE_FILE', { file, what: 'read', reason: words[code] ?? message }, error)
+    throw readError(file, error)
   }
 }
 
