@@ -99,29 +99,28 @@ function diffAddresses(before: NetworkDocument, after: NetworkDocument): Network
   })
 }
 
+interface Words {
+  readonly node: 'leaves' | 'joins'
+  readonly session: string
+}
+
 function diffSessions(before: NetworkDocument, after: NetworkDocument): NetworkDiff['sessions'] {
   const [oldNodes, newNodes] = [nodesByName(before), nodesByName(after)]
   const [old, now] = [sessionsOf(before), sessionsOf(after)]
   const keyChanged = (name: string) => oldNodes.get(name)?.publicKey !== newNodes.get(name)?.publicKey
-  const lacking = (nodes: ReadonlyMap<string, NetworkNode>, between: readonly string[]) =>
-    between.find(name => !nodes.has(name))
-  const ended: SessionChange[] = []
-  const started: SessionChange[] = []
-  for (const [key, between] of old) {
-    const gone = lacking(newNodes, between)
-    const rekeyed = between.find(keyChanged)
-    if (gone !== undefined) ended.push({ between, reason: `${gone} leaves the network` })
-    else if (!now.has(key)) ended.push({ between, reason: 'they are no longer peers' })
-    else if (rekeyed !== undefined) ended.push({ between, reason: `${rekeyed} has another key` })
+  /** Those of one document that are not in the other, or not with the same keys. */
+  const changes = (sessions: typeof old, other: { nodes: typeof oldNodes; sessions: typeof old }, words: Words) =>
+    [...sessions].flatMap(([key, between]): SessionChange[] => {
+      const lacking = between.find(name => !other.nodes.has(name))
+      const rekeyed = between.find(keyChanged)
+      if (lacking !== undefined) return [{ between, reason: `${lacking} ${words.node} the network` }]
+      if (!other.sessions.has(key)) return [{ between, reason: words.session }]
+      return rekeyed === undefined ? [] : [{ between, reason: `${rekeyed} has another key` }]
+    })
+  return {
+    ended: changes(old, { nodes: newNodes, sessions: now }, { node: 'leaves', session: 'they are no longer peers' }),
+    started: changes(now, { nodes: oldNodes, sessions: old }, { node: 'joins', session: 'they become peers' }),
   }
-  for (const [key, between] of now) {
-    const joined = lacking(oldNodes, between)
-    const rekeyed = between.find(keyChanged)
-    if (joined !== undefined) started.push({ between, reason: `${joined} joins the network` })
-    else if (!old.has(key)) started.push({ between, reason: 'they become peers' })
-    else if (rekeyed !== undefined) started.push({ between, reason: `${rekeyed} has another key` })
-  }
-  return { ended, started }
 }
 
 /** Each pair of peers once. */
