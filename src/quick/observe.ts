@@ -1,9 +1,9 @@
 // What there is on this host that `podwire quick` plans with: the link, its device, routes and rules, what wg-quick or a run
 // that was killed left, and the ways to the endpoints.
 
-import { accessSync, constants, existsSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
+import { delimiter } from 'node:path'
 import { canonicalPrefix } from '../base/canonical-prefix.ts'
 import { type Family, formatCidr, parseCidr } from '../base/cidr.ts'
 import { PodwireError } from '../base/errors.ts'
@@ -14,6 +14,7 @@ import { findRenderedHooks } from '../plan/node-hooks.ts'
 import { type HostFacts, type LinkFacts, type LinkRoute, mainTable, type ReadyConfig } from '../plan/quick/facts.ts'
 import { firewallTable, nftFamily } from '../plan/quick/tunnel.ts'
 import { acceptTable } from '../policy/accept-rules.ts'
+import { hasProgram } from '../system/find-program.ts'
 import { readSysctl } from '../system/sysctl.ts'
 import { socketPath } from '../wireguard/uapi-client.ts'
 import { namedZone } from '../wireguard/zone.ts'
@@ -224,18 +225,8 @@ function defaultMtuOf(links: Links): number | undefined {
 
 /** Debian's resolvconf takes the names of tunnels with what its own order of interfaces says of them. */
 async function findResolvconf(): Promise<HostFacts['resolvconf']> {
-  const folders = (process.env.PATH ?? '').split(delimiter)
-  if (!folders.some(folder => isExecutable(join(folder, 'resolvconf')))) return undefined
+  if (!hasProgram((process.env.PATH ?? '').split(delimiter), 'resolvconf')) return undefined
   const order = await readFile('/etc/resolvconf/interface-order', 'utf8').catch(() => '')
   const tunnels = /^([A-Za-z0-9-]+)\*$/m.exec(order)?.[1]
   return { prefix: tunnels === undefined ? '' : `${tunnels}.` }
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }

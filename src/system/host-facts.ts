@@ -1,13 +1,13 @@
 // Looks at a machine for what podwire needs; changes nothing. What it comes to is said by src/plan/examine-host.ts.
 
-import { accessSync, closeSync, existsSync, constants as fsConstants, openSync, readFileSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, statSync } from 'node:fs'
 import { release } from 'node:os'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { reasonOf } from '../base/errors.ts'
 import { exec, packageOf } from '../base/exec.ts'
 import type { Found, FoundDevice, HostFacts } from '../model/host-facts.ts'
 import type { Links } from '../native/link.ts'
+import { hasProgram } from './find-program.ts'
 import { tryPort } from './port-trial.ts'
 import { holderOf, isPortTaken } from './udp-port.ts'
 import { observeWaysOut } from './ways-out.ts'
@@ -71,11 +71,7 @@ function attempt(action: () => void): Found {
 export function missingTools(folders: readonly string[]): HostFacts['missingTools'] {
   const needed = neededTools.map(tool => ({ tool, package: packageOf(tool) }))
   const useful = Object.entries(usefulTools).map(([tool, onlyFor]) => ({ tool, package: packageOf(tool), onlyFor }))
-  return [...needed, ...useful].filter(({ tool }) => !isIn(folders, tool))
-}
-
-function isIn(folders: readonly string[], tool: string): boolean {
-  return folders.some(folder => attempt(() => accessSync(join(folder || '.', tool), fsConstants.X_OK)).ok)
+  return [...needed, ...useful].filter(({ tool }) => !hasProgram(folders, tool))
 }
 
 function observeKernel(): HostFacts['kernelWireguard'] {
