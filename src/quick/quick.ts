@@ -200,7 +200,7 @@ async function secretsOf({ options: { dryRun, tell }, file: { name, config } }: 
 async function save({ options, file }: Job): Promise<void> {
   const text = await savedText(file, options)
   if (!options.dryRun) return writeConfigFile(file, text)
-  options.show(`# ${file.file}\n${hideKeys(text)}`)
+  options.show(`# ${file.file}\n${hideSecrets(text)}`)
 }
 
 /** The text that `save` writes. Errors: ERR_PODWIRE_QUICK_NOT_UP, ERR_PODWIRE_NO_DEVICE. */
@@ -221,7 +221,7 @@ function notUp({ options, file: { name } }: Pick<Job, 'options' | 'file'>, { lin
 }
 
 /** Every line of a private or preshared key, whichever form it has. */
-function hideKeys(text: string): string {
+function hideSecrets(text: string): string {
   return text.replace(/((?:privateKey|presharedKey)"?\s*[=:]\s*"?)[A-Za-z0-9+/]{43}=/gi, '$1(hidden)')
 }
 
