@@ -16,7 +16,16 @@ import {
   waitUntilUp,
 } from './build.ts'
 import { checkContainer, checkLab, type HostDescription, type LabDescription, withHost } from './description.ts'
-import { claimLab, endLab, namespacesOf, readState, releaseLab, requireRoot, writeState } from './lifetime.ts'
+import {
+  claimLab,
+  endLab,
+  heardSignals,
+  namespacesOf,
+  readState,
+  releaseLab,
+  requireRoot,
+  writeState,
+} from './lifetime.ts'
 import { hostNamespace, lanNamespace, mountPin, netnsPath, sharedFolder } from './names.ts'
 
 type Command = readonly [string, ...string[]]
@@ -185,6 +194,7 @@ export class Lab {
       return new Promise(resolve => child.once('exit', resolve))
     })
     await endLab(this.name)
+    await heardSignals()
     releaseLab(this.name)
     await Promise.all(exits)
   }

@@ -172,6 +172,15 @@ function holdLab(name: string): void {
   held.add(name)
 }
 
+/**
+ * Waits until a signal that came while this process was busy has been heard. Ctrl-C reaches the programs of a lab too, and what they
+ * say of it may be here first: without this, nobody would listen any more when it comes.
+ */
+export async function heardSignals(): Promise<void> {
+  // The event loop looks for signals between two of these.
+  for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve))
+}
+
 /** The lab no longer goes with this process. */
 export function releaseLab(name: string): void {
   held.delete(name)
