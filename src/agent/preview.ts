@@ -80,7 +80,10 @@ async function readView(store: Store): Promise<{ view: NetworkView; unreadable: 
   } finally {
     ending.abort()
   }
-  return { view: view.seen ?? { network: await store.readNetwork(), nodes: new Map(), claims: new Map() }, unreadable }
+  return {
+    view: view.seen ?? { network: await store.readNetwork(), nodes: new Map(), claims: new Map(), removals: new Map() },
+    unreadable,
+  }
 }
 
 /** The store, but claims are only made and given up here, and said. */

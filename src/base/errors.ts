@@ -214,6 +214,11 @@ export const errorTable = {
     hint: 'Choose another --name; if that node is gone for good, remove its record {record} first.',
     exit: 1,
   },
+  ERR_PODWIRE_NODE_REMOVED: {
+    message: 'the node "{name}" was removed from the network, with the key {key}',
+    hint: 'To come back, join anew: it gets a new key.',
+    exit: 1,
+  },
   ERR_PODWIRE_AGENT_RUNNING: {
     message: 'another agent keeps this host already',
     hint: 'One agent keeps a host. See which process it is with `ss -xlp src @podwire-agent`, and stop it first.',

@@ -27,12 +27,22 @@ export interface Claim {
   readonly sinceMs: number
 }
 
+/** A node that was taken out: a record with its key counts no more, whoever writes it. Made once, and kept. */
+export interface Removal {
+  readonly node: string
+  readonly publicKey: PublicKey
+  /** Milliseconds since 1970. */
+  readonly sinceMs: number
+}
+
 /** Everything that a store says: input of the plan. */
 export interface NetworkView {
   readonly network: NetworkConfig
   readonly nodes: ReadonlyMap<string, NodeRecord>
   /** By prefix. */
   readonly claims: ReadonlyMap<string, Claim>
+  /** By public key. */
+  readonly removals: ReadonlyMap<PublicKey, Removal>
 }
 
 /** Most endpoints, and most prefixes, that one record may have: a record is small, whoever wrote it. */
@@ -62,18 +72,35 @@ export function formatNodeRecord({ name, publicKey, endpoints, prefixes }: NodeR
 /** Parses a claim. Errors: ERR_PODWIRE_DOCUMENT, _NAME, _CIDR. */
 export function parseClaim(text: string, file: string): Claim {
   const { prefix, node, sinceMs } = objectFields(parseJson(text, file), ['prefix', 'node', 'sinceMs'])
-  if (typeof sinceMs.value !== 'number' || !Number.isSafeInteger(sinceMs.value)) {
-    throw refuse(sinceMs, 'expected milliseconds since 1970')
-  }
   return {
     prefix: parseRecordPrefix(prefix),
     node: parseName(stringValue(node), placeOf(node)),
-    sinceMs: sinceMs.value,
+    sinceMs: timeValue(sinceMs),
   }
 }
 
 export function formatClaim({ prefix, node, sinceMs }: Claim): string {
   return `${JSON.stringify({ prefix, node, sinceMs })}\n`
+}
+
+/** Parses a removal. Errors: ERR_PODWIRE_DOCUMENT, _NAME, _KEY. */
+export function parseRemoval(text: string, file: string): Removal {
+  const { node, publicKey, sinceMs } = objectFields(parseJson(text, file), ['node', 'publicKey', 'sinceMs'])
+  return {
+    node: parseName(stringValue(node), placeOf(node)),
+    publicKey: parseKey(publicKey),
+    sinceMs: timeValue(sinceMs),
+  }
+}
+
+export function formatRemoval({ node, publicKey, sinceMs }: Removal): string {
+  return `${JSON.stringify({ node, publicKey, sinceMs })}\n`
+}
+
+function timeValue(field: Field): number {
+  const { value } = field
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return value
+  throw refuse(field, 'expected milliseconds since 1970')
 }
 
 function parseKey(field: Field): PublicKey {

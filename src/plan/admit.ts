@@ -45,6 +45,7 @@ export function admitNodes(view: NetworkView): { nodes: NodeRecord[]; problems: 
   for (const node of byAge) {
     const twin = keyOwner.get(node.publicKey)
     const reason =
+      (view.removals.has(node.publicKey) ? 'its public key was removed from the network' : undefined) ??
       (twin && `its public key is that of node ${twin}`) ??
       firstReason(node.prefixes, text => prefixReason(text, { node, range, owner })) ??
       firstReason(node.endpoints, text => endpointReason(text, range))

@@ -3,6 +3,7 @@
 //   DIR/network.json              written by whoever sets the network up
 //   DIR/nodes/NAME.json           one record a node, replaced by rename
 //   DIR/claims/10.99.1.0_24.json  one claim a prefix, made by link: of many who want it, one gets it
+//   DIR/removals/HEXADECIMAL.json one removal a public key, kept for good
 //
 // A claim is written before the record that rests on it, and a scan reads records before claims, so that no record is
 // ever seen without its claim.
@@ -10,14 +11,18 @@
 import { mkdir, readFile, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { podwireError, reasonOf } from '../base/errors.ts'
-import { type NetworkConfig, parseNetworkConfig } from '../model/network-config.ts'
+import { decodeKey, type PublicKey } from '../base/key.ts'
+import { formatNetworkConfig, type NetworkConfig, parseNetworkConfig } from '../model/network-config.ts'
 import {
   type Claim,
   formatClaim,
   formatNodeRecord,
+  formatRemoval,
   type NodeRecord,
   parseClaim,
   parseNodeRecord,
+  parseRemoval,
+  type Removal,
 } from '../model/node-record.ts'
 import { createFile, replaceFile, sweepFolder } from './atomic-file.ts'
 import { DocumentFolder } from './document-folder.ts'
@@ -31,6 +36,7 @@ export class FileStore implements Store {
   readonly #networkFile: string
   readonly #nodesFolder: string
   readonly #claimsFolder: string
+  readonly #removalsFolder: string
 
   constructor(folder: string) {
     this.address = `file:${folder}`
@@ -38,6 +44,7 @@ export class FileStore implements Store {
     this.#networkFile = join(folder, 'network.json')
     this.#nodesFolder = join(folder, 'nodes')
     this.#claimsFolder = join(folder, 'claims')
+    this.#removalsFolder = join(folder, 'removals')
   }
 
   async readNetwork(): Promise<NetworkConfig> {
@@ -45,29 +52,63 @@ export class FileStore implements Store {
     return parseNetworkConfig(text, this.#networkFile)
   }
 
+  createNetwork(network: NetworkConfig): Promise<boolean> {
+    return this.#try('writing network.json', async () => {
+      await mkdir(this.#folder, { recursive: true, mode: 0o755 })
+      return createFile(this.#networkFile, formatNetworkConfig(network))
+    })
+  }
+
   async readNode(name: string): Promise<NodeRecord | undefined> {
-    const nodes = this.#nodes()
-    await this.#try('reading the nodes', () => nodes.scan())
-    return nodes.values().get(name)
+    return (await this.#scan(this.#nodes(), 'nodes')).get(name)
+  }
+
+  async listNodes(): Promise<NodeRecord[]> {
+    const nodes = [...(await this.#scan(this.#nodes(), 'nodes')).values()]
+    return nodes.sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
   async listClaims(): Promise<Claim[]> {
-    const claims = this.#claims()
-    await this.#try('reading the claims', () => claims.scan())
-    return [...claims.values().values()]
+    return [...(await this.#scan(this.#claims(), 'claims')).values()]
+  }
+
+  async #scan<T>(folder: DocumentFolder<T>, what: string): Promise<Map<string, T>> {
+    await this.#try(`reading the ${what}`, async () => {
+      await stat(this.#networkFile) // a store that is away is not an empty one
+      await folder.scan()
+    })
+    return folder.values()
   }
 
   writeNode(record: NodeRecord): Promise<void> {
     const file = this.#nodes().fileOf(record.name)
     return this.#try('writing a record', async () => {
+      const { name, publicKey: ours } = record
       await this.#makeFolders()
+      if ((await this.#scan(this.#removals(), 'removals')).has(removalStem(ours))) {
+        throw podwireError('ERR_PODWIRE_NODE_REMOVED', { name, key: ours })
+      }
       if (await createFile(file, formatNodeRecord(record))) return
-      const holder = await this.readNode(record.name)
-      if (holder !== undefined && holder.publicKey !== record.publicKey) {
-        const { name, publicKey: ours } = record
+      const holder = await this.readNode(name)
+      if (holder !== undefined && holder.publicKey !== ours) {
         throw podwireError('ERR_PODWIRE_NODE_NAME_TAKEN', { name, theirs: holder.publicKey, ours, record: file })
       }
       await replaceFile(file, formatNodeRecord(record))
+    })
+  }
+
+  removeNode(name: string): Promise<boolean> {
+    return this.#try('removing a node', async () => {
+      const record = await this.readNode(name)
+      if (record !== undefined) {
+        await this.#makeFolders()
+        const { publicKey } = record
+        const removal = formatRemoval({ node: name, publicKey, sinceMs: Date.now() })
+        await createFile(this.#removals().fileOf(removalStem(publicKey)), removal)
+        await unlink(this.#nodes().fileOf(name)).catch(ignoreMissing)
+      }
+      for (const claim of await this.listClaims()) if (claim.node === name) await this.release(claim)
+      return record !== undefined
     })
   }
 
@@ -82,7 +123,8 @@ export class FileStore implements Store {
   release({ prefix, node }: Claim): Promise<void> {
     return this.#try('releasing a prefix', async () => {
       // Nobody else can take it between the two: there is no taking what is claimed.
-      if ((await this.#holder(prefix)) === node) await unlink(this.#claims().fileOf(claimStem(prefix)))
+      if ((await this.#holder(prefix)) !== node) return
+      await unlink(this.#claims().fileOf(claimStem(prefix))).catch(ignoreMissing)
     })
   }
 
@@ -94,6 +136,7 @@ export class FileStore implements Store {
     const report = new StoreReport(onEvent)
     const nodes = this.#nodes()
     const claims = this.#claims()
+    const removals = this.#removals()
     let network: NetworkConfig | undefined
     const scan = async (unwatched: string | undefined) => {
       const problems: string[] = []
@@ -108,16 +151,20 @@ export class FileStore implements Store {
       }
       await nodes.scan()
       await claims.scan()
-      problems.push(...nodes.problems(), ...claims.problems())
-      return report.say({ network, nodes: nodes.values(), claims: claims.values(), problems })
+      await removals.scan()
+      problems.push(...nodes.problems(), ...claims.problems(), ...removals.problems())
+      const [records, held, removed] = [nodes.values(), claims.values(), removals.values()]
+      return report.say({ network, nodes: records, claims: held, removals: removed, problems })
     }
-    void scanOnChange([this.#folder, this.#nodesFolder, this.#claimsFolder], {
+    void scanOnChange([this.#folder, this.#nodesFolder, this.#claimsFolder, this.#removalsFolder], {
       scan,
       onLost: reason => report.lost(reason),
       mend: () => this.#makeFolders(),
       signal,
     })
   }
+
+  async close(): Promise<void> {}
 
   #nodes(): DocumentFolder<NodeRecord> {
     return new DocumentFolder(this.#nodesFolder, (text, file, stem) => {
@@ -135,10 +182,18 @@ export class FileStore implements Store {
     })
   }
 
+  #removals(): DocumentFolder<Removal> {
+    return new DocumentFolder(this.#removalsFolder, (text, file, stem) => {
+      const removal = parseRemoval(text, file)
+      if (removalStem(removal.publicKey) === stem) return removal
+      throw podwireError('ERR_PODWIRE_DOCUMENT', { file, path: 'publicKey', reason: `the file's name says "${stem}"` })
+    })
+  }
+
   /** The store's own folder is not made here: one that is missing is a mistake in the address, or was removed. */
   async #makeFolders(): Promise<void> {
     await stat(this.#networkFile)
-    for (const folder of [this.#nodesFolder, this.#claimsFolder]) {
+    for (const folder of [this.#nodesFolder, this.#claimsFolder, this.#removalsFolder]) {
       await mkdir(folder, { mode: 0o755 }).catch(error => {
         if (error.code !== 'EEXIST') throw error
       })
@@ -159,4 +214,13 @@ export class FileStore implements Store {
 /** "10.99.1.0/24" as a file name. */
 function claimStem(prefix: string): string {
   return prefix.replace('/', '_')
+}
+
+/** Base64 has "/". */
+function removalStem(publicKey: PublicKey): string {
+  return Buffer.from(decodeKey(publicKey, 'removal')).toString('hex')
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error
 }

@@ -1,7 +1,7 @@
 // Turns what a store holds, listed whole each time, into the events of a watch: the one who remembers what was said.
 
 import { formatNetworkConfig, type NetworkConfig } from '../model/network-config.ts'
-import { type Claim, formatClaim, formatNodeRecord, type NodeRecord } from '../model/node-record.ts'
+import { type Claim, formatClaim, formatNodeRecord, type NodeRecord, type Removal } from '../model/node-record.ts'
 import type { StoreEvent } from './store.ts'
 
 /**
@@ -18,6 +18,8 @@ interface Contents {
   readonly nodes: ReadonlyMap<string, NodeRecord>
   /** By any name that stays the same. */
   readonly claims: ReadonlyMap<string, Claim>
+  /** By any name that stays the same. */
+  readonly removals: ReadonlyMap<string, Removal>
   readonly problems: readonly string[]
 }
 
@@ -26,6 +28,7 @@ export class StoreReport {
   #network = ''
   readonly #nodes = new Map<string, NodeRecord>()
   readonly #claims = new Map<string, Claim>()
+  readonly #removals = new Map<string, Removal>()
   #problems: readonly string[] = []
   #state: 'starting' | 'inSync' | 'back' | `lost ${string}` = 'starting'
   /** What was last found missing, and since when, on performance.now(). */
@@ -36,7 +39,7 @@ export class StoreReport {
   }
 
   /** Says what differs. Returns after how many ms to list again, if something vanished that is not believed yet. */
-  say({ network, nodes, claims, problems }: Contents): number | undefined {
+  say({ network, nodes, claims, removals, problems }: Contents): number | undefined {
     if (this.#state.startsWith('lost')) {
       this.#state = 'back'
       this.#onEvent({ kind: 'back' })
@@ -45,6 +48,11 @@ export class StoreReport {
     if (networkText !== this.#network) {
       this.#network = networkText
       this.#onEvent({ kind: 'network', network })
+    }
+    for (const [key, removal] of removals) {
+      if (this.#removals.has(key)) continue
+      this.#removals.set(key, removal)
+      this.#onEvent({ kind: 'removal', removal })
     }
     // Claims first: a record counts only with its claims behind it.
     for (const [key, claim] of claims) {

@@ -2,11 +2,11 @@
 // the claims on prefixes; it knows nothing of what they mean. Each form (file, server, etcd, kubernetes) says the same
 // things in the same order:
 //
-//   watch: network, claims, nodes: the full list --> inSync --> changes … (lost --> back, changes, gones --> inSync) …
+//   watch: network, removals, claims, nodes: the full list --> inSync --> changes … (lost --> back, changes, gones --> inSync) …
 
 import { podwireError } from '../base/errors.ts'
 import type { NetworkConfig } from '../model/network-config.ts'
-import type { Claim, NodeRecord } from '../model/node-record.ts'
+import type { Claim, NodeRecord, Removal } from '../model/node-record.ts'
 
 export type StoreEvent =
   | { readonly kind: 'network'; readonly network: NetworkConfig }
@@ -14,6 +14,8 @@ export type StoreEvent =
   | { readonly kind: 'nodeGone'; readonly name: string }
   | { readonly kind: 'claim'; readonly claim: Claim }
   | { readonly kind: 'claimGone'; readonly prefix: string }
+  /** A node was taken out. Its record and claims go as well; until that is heard, its key counts no more. */
+  | { readonly kind: 'removal'; readonly removal: Removal }
   /** Something in the store cannot be read, and was left out: what, where, and why. */
   | { readonly kind: 'problem'; readonly reason: string }
   /** All that the store holds has been said. */
@@ -31,15 +33,24 @@ export interface Store {
   readonly address: string
   /** Errors: ERR_PODWIRE_STORE, and those of parseNetworkConfig. */
   readNetwork(): Promise<NetworkConfig>
+  /** Sets an empty store up; false, and nothing is changed, if it holds a network already. ERR_PODWIRE_STORE. */
+  createNetwork(network: NetworkConfig): Promise<boolean>
   /** Undefined if there is none, or none that can be read. Error: ERR_PODWIRE_STORE. */
   readNode(name: string): Promise<NodeRecord | undefined>
+  /** Those that can be read, in the order of their names. Error: ERR_PODWIRE_STORE. */
+  listNodes(): Promise<NodeRecord[]>
   /** Those that can be read. Error: ERR_PODWIRE_STORE. */
   listClaims(): Promise<Claim[]>
   /**
-   * Writes a node's own record whole. A record of that name with another key stays, and this is refused:
-   * ERR_PODWIRE_NODE_NAME_TAKEN; ERR_PODWIRE_STORE.
+   * Writes a node's own record whole. A record of that name with another key stays, and this is refused, as is a key
+   * that was removed: ERR_PODWIRE_NODE_NAME_TAKEN, ERR_PODWIRE_NODE_REMOVED; ERR_PODWIRE_STORE.
    */
   writeNode(record: NodeRecord): Promise<void>
+  /**
+   * Takes a node out for good: its removal is written first, then its record and its claims go. A node may come back under
+   * its name with a new key. False if there is no record of that name; again after a crash finishes it. ERR_PODWIRE_STORE.
+   */
+  removeNode(name: string): Promise<boolean>
   /**
    * Claims a prefix if nobody has claimed it; whether it is this node's now. Of many who want one prefix at the same
    * time, one gets it. ERR_PODWIRE_STORE.
@@ -49,6 +60,8 @@ export interface Store {
   release(claim: Claim): Promise<void>
   /** Says all there is and then every change, until the signal. Never throws: a store that breaks is `lost`. */
   watch(onEvent: (event: StoreEvent) => void, signal: AbortSignal): void
+  /** Lets connections go, so that the process can end. Watches are ended by their signals. */
+  close(): Promise<void>
 }
 
 /** Opens a store by its address, `file:/path`; loads only the form that is named. Error: ERR_PODWIRE_STORE_ADDRESS. */

@@ -30,6 +30,7 @@ function view(nodes: readonly NodeRecord[], claims: readonly [prefix: string, no
     network: { name: 'test', range: ['10.99.0.0/16', 'fd99::/48'], nodePrefixLength: { ipv4: 24, ipv6: 64 } },
     nodes: new Map(nodes.map(record => [record.name, record])),
     claims: new Map([...given, ...claims].map(([prefix, name], i) => [prefix, { prefix, node: name, sinceMs: i }])),
+    removals: new Map(),
   }
 }
 
@@ -198,6 +199,7 @@ test('plan: whatever the records say, no AllowedIP overlaps another or leaves th
         claims: new Map(
           order([...new Map(claims.map(([text, name, sinceMs]) => [text, { prefix: text, node: name, sinceMs }]))]),
         ),
+        removals: new Map(),
       })
       const plan = planHost(
         made(items => items),

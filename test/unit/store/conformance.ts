@@ -15,10 +15,27 @@ export const testNetwork: NetworkConfig = {
   nodePrefixLength: { ipv4: 24, ipv6: 64 },
 }
 
-/** A store of its own for one test. */
+/** A store of its own for one test, which closes what was opened of it. */
+export interface Opened extends AsyncDisposable {
+  readonly store: Store
+  /** The same store, opened anew, by a way of its own: an outage does not reach it. */
+  reopen(): Promise<Store>
+  /** `store` cannot reach anything any more, until the end. */
+  outage(): Promise<{ end(): Promise<void> }>
+  /** What happened so far can no longer be asked for: compaction, 410, a server without its history. Absent: there is none. */
+  forgetHistory?(): Promise<void>
+}
+
 export interface Form {
-  /** An empty store with `testNetwork`, opened; called again on the same, by `reopen`. */
-  open(): Promise<{ store: Store; reopen: () => Promise<Store>; [Symbol.asyncDispose](): Promise<void> }>
+  /** An empty store, without a network. */
+  open(): Promise<Opened>
+}
+
+/** A store with `testNetwork`. */
+async function openNetwork({ open }: Form): Promise<Opened> {
+  const opened = await open()
+  assert.equal(await opened.store.createNetwork(testNetwork), true)
+  return opened
 }
 
 export function testRecord(name: string, change: Partial<NodeRecord> = {}): NodeRecord {
@@ -53,7 +70,20 @@ export class Follower implements Disposable {
 
 const inSync = (events: readonly StoreEvent[]) => events.at(-1)?.kind === 'inSync'
 
-export function testStore(form: string, { open }: Form): void {
+export function testStore(form: string, kind: Form): void {
+  const open = () => openNetwork(kind)
+
+  test(`${form} store: an empty one is said to be, and set up once`, async () => {
+    await using opened = await kind.open()
+    const { store, reopen } = opened
+    await assert.rejects(store.readNetwork(), { code: 'ERR_PODWIRE_STORE' })
+    const other = await reopen()
+    const made = await Promise.all([store, other].map(one => one.createNetwork(testNetwork)))
+    assert.deepEqual(made.sort(), [false, true])
+    assert.equal(await other.createNetwork({ ...testNetwork, name: 'second' }), false)
+    assert.deepEqual(await store.readNetwork(), testNetwork)
+  })
+
   test(`${form} store: says network, claims and nodes, then that it is in sync`, async () => {
     await using opened = await open()
     const { store } = opened
@@ -172,5 +202,89 @@ export function testStore(form: string, { open }: Form): void {
       '10.99.7.0/24',
       'fd99::/64',
     ])
+  })
+
+  test(`${form} store: lists its nodes by name`, async () => {
+    await using opened = await open()
+    const { store, reopen } = opened
+    assert.deepEqual(await store.listNodes(), [])
+    const records = ['b', 'a', 'c'].map(name => testRecord(name))
+    for (const record of records) await store.writeNode(record)
+    const names = (await (await reopen()).listNodes()).map(({ name }) => name)
+    assert.deepEqual(names, ['a', 'b', 'c'])
+    assert.equal(await store.readNode('d'), undefined)
+  })
+
+  test(`${form} store: a node that is removed is gone with its claims, and its key stays out`, async () => {
+    await using opened = await open()
+    const { store, reopen } = opened
+    const record = testRecord('a', { prefixes: ['10.99.3.0/24'] })
+    await store.claim({ prefix: '10.99.3.0/24', node: 'a', sinceMs: 1 })
+    await store.claim({ prefix: '10.99.4.0/24', node: 'b', sinceMs: 1 })
+    await store.writeNode(record)
+    using follower = new Follower(store)
+    await follower.until('in sync', inSync)
+    const other = await reopen()
+    assert.equal(await other.removeNode('a'), true)
+    assert.equal(await other.removeNode('a'), false)
+    await follower.until('it is gone', events => {
+      const kinds = events.map(({ kind }) => kind)
+      return ['removal', 'nodeGone', 'claimGone'].every(kind => kinds.includes(kind as StoreEvent['kind']))
+    })
+    const [removal] = follower.events.flatMap(event => (event.kind === 'removal' ? event.removal : []))
+    assert.deepEqual([removal?.node, removal?.publicKey], ['a', record.publicKey])
+    assert.deepEqual(
+      (await store.listClaims()).map(({ prefix }) => prefix),
+      ['10.99.4.0/24'],
+    )
+    await assert.rejects(store.writeNode(record), { code: 'ERR_PODWIRE_NODE_REMOVED' })
+    const again = testRecord('a', { publicKey: testRecord('x').publicKey })
+    await store.writeNode(again)
+    assert.deepEqual(await store.readNode('a'), again)
+    // Who comes later hears of it as well.
+    using late = new Follower(other)
+    await late.until('in sync', inSync)
+    assert.ok(late.kinds().includes('removal'))
+  })
+
+  test(`${form} store: while it is away nothing is gone; when it is back, all that changed is said`, {
+    timeout: 60_000,
+  }, async () => {
+    for (const forgets of [false, true]) {
+      await using opened = await open()
+      const { store, reopen, forgetHistory } = opened
+      if (forgets && forgetHistory === undefined) return
+      const names = ['a', 'b']
+      for (const name of names) await store.writeNode(testRecord(name))
+      using follower = new Follower(store)
+      await follower.until('in sync', inSync)
+      const before = follower.events.length
+      const outage = await opened.outage()
+      await follower.until('lost', events => events.at(-1)?.kind === 'lost')
+      await assert.rejects(store.readNode('a'), { code: 'ERR_PODWIRE_STORE' })
+      const other = await reopen()
+      await other.removeNode('a')
+      const moved = testRecord('b', { endpoints: ['192.0.2.9:1'] })
+      await other.writeNode(moved)
+      await other.writeNode(testRecord('c'))
+      if (forgets) await forgetHistory?.()
+      assert.ok(follower.events.slice(before).every(({ kind }) => kind === 'lost'))
+      await outage.end()
+      await follower.until('in sync again', inSync)
+      const said = follower.events.slice(before).filter(({ kind }) => kind !== 'lost')
+      assert.equal(said[0]?.kind, 'back')
+      const nodes = said.flatMap(event => (event.kind === 'node' ? event.record : []))
+      assert.deepEqual(
+        nodes.sort((a, b) => (a.name < b.name ? -1 : 1)),
+        [moved, testRecord('c')],
+      )
+      assert.deepEqual(
+        said.flatMap(event => (event.kind === 'nodeGone' ? event.name : [])),
+        ['a'],
+      )
+      // The watch lives on.
+      await store.writeNode(testRecord('d'))
+      await follower.until('d', events => events.some(event => event.kind === 'node' && event.record.name === 'd'))
+    }
   })
 }

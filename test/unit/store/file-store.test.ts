@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,19 +15,31 @@ import { formatNodeRecord } from '../../../src/model/node-record.ts'
 import { openStore } from '../../../src/store/store.ts'
 import { Follower, testNetwork, testRecord, testStore } from './conformance.ts'
 
-async function openFolder(network = testNetwork) {
+async function openEmpty() {
   const folder = await mkdtemp(join(tmpdir(), 'podwire-store-'))
-  await writeFile(join(folder, 'network.json'), formatNetworkConfig(network))
-  const reopen = () => openStore(`file:${folder}`)
+  const away = `${folder}.away`
+  const open = (at: string) => openStore(`file:${at}`)
   return {
     folder,
-    store: await reopen(),
-    reopen,
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+    store: await open(folder),
+    reopen: () => open(existsSync(away) ? away : folder),
+    async outage() {
+      await rename(folder, away)
+      return { end: () => rename(away, folder) }
+    },
+    async [Symbol.asyncDispose]() {
+      for (const at of [folder, away]) await rm(at, { recursive: true, force: true })
+    },
   }
 }
 
-testStore('file', { open: () => openFolder() })
+async function openFolder(network = testNetwork) {
+  const opened = await openEmpty()
+  await opened.store.createNetwork(network)
+  return opened
+}
+
+testStore('file', { open: openEmpty })
 
 test('file store: an address that is not one is refused with what is wrong', async () => {
   for (const address of ['', '/var/lib/x', 'file', 'file:', 'file:relative', 'etcd:/x', 'FILE:/x']) {
