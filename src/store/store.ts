@@ -7,6 +7,7 @@
 import { podwireError } from '../base/errors.ts'
 import type { NetworkConfig } from '../model/network-config.ts'
 import type { Claim, NodeRecord, Removal } from '../model/node-record.ts'
+import type { StoreAccess } from './access.ts'
 
 export type StoreEvent =
   | { readonly kind: 'network'; readonly network: NetworkConfig }
@@ -65,7 +66,7 @@ export interface Store {
 }
 
 /** Opens a store by its address, `file:/path`; loads only the form that is named. Error: ERR_PODWIRE_STORE_ADDRESS. */
-export async function openStore(address: string): Promise<Store> {
+export async function openStore(address: string, _access: StoreAccess = {}): Promise<Store> {
   const [, form, rest = ''] = /^([a-z]+):(.*)$/s.exec(address) ?? []
   const fail = (reason: string) => podwireError('ERR_PODWIRE_STORE_ADDRESS', { address, reason })
   if (form === undefined) throw fail('it does not begin with a form and a colon')
