@@ -16,7 +16,7 @@ export type ViewEvent =
 export const key = (name: string): PublicKey => formatPublicKey(Buffer.alloc(32, name))
 
 const names = fc.constantFrom('a', 'b', 'c', 'd')
-const keys = fc.constantFrom('a', 'b', 'c').map(key)
+const keys = fc.constantFrom('a', 'b', 'c', 'c').map(key)
 const prefixes = fc.constantFrom(
   '10.99.1.0/24',
   '10.99.2.0/24',
@@ -31,22 +31,34 @@ const prefixes = fc.constantFrom(
   'fd99::/62',
 )
 
+const endpoints = fc.oneof(
+  { arbitrary: fc.subarray(['198.51.100.1:1', '[2001:db8::1]:1']), weight: 9 },
+  { arbitrary: fc.constant(['10.99.1.1:1']), weight: 1 },
+)
+
+/** Removals are rare, as they are for good: of many events most must hold. */
 export const anyEvent: fc.Arbitrary<ViewEvent> = fc.oneof(
-  fc
-    .record({
-      name: names,
-      publicKey: keys,
-      endpoints: fc.subarray(['198.51.100.1:1', '10.99.1.1:1', '[2001:db8::1]:1']),
-      prefixes: fc.uniqueArray(prefixes, { maxLength: 3 }),
-    })
-    .map(record => ({ kind: 'node' as const, record })),
-  names.map(name => ({ kind: 'nodeGone' as const, name })),
-  fc
-    .record({ prefix: prefixes, node: names, sinceMs: fc.integer({ min: 0, max: 3 }) })
-    .map(claim => ({ kind: 'claim' as const, claim })),
-  prefixes.map(prefix => ({ kind: 'claimGone' as const, prefix })),
-  { arbitrary: keys.map(publicKey => removalOf(publicKey)), weight: 1 },
-  fc.constantFrom(['10.99.0.0/16', 'fd99::/48'], ['10.99.0.0/22']).map(range => ({ kind: 'range' as const, range })),
+  {
+    weight: 12,
+    arbitrary: fc
+      .record({ name: names, publicKey: keys, endpoints, prefixes: fc.uniqueArray(prefixes, { maxLength: 2 }) })
+      .map(record => ({ kind: 'node' as const, record })),
+  },
+  { weight: 3, arbitrary: names.map(name => ({ kind: 'nodeGone' as const, name })) },
+  {
+    weight: 12,
+    arbitrary: fc
+      .record({ prefix: prefixes, node: names, sinceMs: fc.integer({ min: 0, max: 3 }) })
+      .map(claim => ({ kind: 'claim' as const, claim })),
+  },
+  { weight: 3, arbitrary: prefixes.map(prefix => ({ kind: 'claimGone' as const, prefix })) },
+  { weight: 1, arbitrary: keys.map(publicKey => removalOf(publicKey)) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .constantFrom(['10.99.0.0/16', 'fd99::/48'], ['10.99.0.0/22'])
+      .map(range => ({ kind: 'range' as const, range })),
+  },
 )
 
 function removalOf(publicKey: PublicKey): ViewEvent {
