@@ -61,7 +61,7 @@ test('host planner: after any events the plan is that of planning all at once, a
         assert.deepEqual(differenceOf(scratch.host, known.part(touchedEver)), [])
       }
     }),
-    { numRuns: 400 },
+    { seed: 7, numRuns: 400 },
   )
 })
 

@@ -36,19 +36,25 @@ const endpoints = fc.oneof(
   { arbitrary: fc.constant(['10.99.1.1:1']), weight: 1 },
 )
 
+/** Objects as others make them, that deepEqual takes for the same. */
+const plainly = { noNullPrototype: true }
+
 /** Removals are rare, as they are for good: of many events most must hold. */
 export const anyEvent: fc.Arbitrary<ViewEvent> = fc.oneof(
   {
     weight: 12,
     arbitrary: fc
-      .record({ name: names, publicKey: keys, endpoints, prefixes: fc.uniqueArray(prefixes, { maxLength: 2 }) })
+      .record(
+        { name: names, publicKey: keys, endpoints, prefixes: fc.uniqueArray(prefixes, { maxLength: 2 }) },
+        plainly,
+      )
       .map(record => ({ kind: 'node' as const, record })),
   },
   { weight: 3, arbitrary: names.map(name => ({ kind: 'nodeGone' as const, name })) },
   {
     weight: 12,
     arbitrary: fc
-      .record({ prefix: prefixes, node: names, sinceMs: fc.integer({ min: 0, max: 3 }) })
+      .record({ prefix: prefixes, node: names, sinceMs: fc.integer({ min: 0, max: 3 }) }, plainly)
       .map(claim => ({ kind: 'claim' as const, claim })),
   },
   { weight: 3, arbitrary: prefixes.map(prefix => ({ kind: 'claimGone' as const, prefix })) },
