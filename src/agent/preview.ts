@@ -63,7 +63,7 @@ export async function previewHost(options: Omit<AgentOptions, 'log' | 'deviceCom
 }
 
 /** Reads the store once. Errors: those of readNetwork. */
-async function readView(store: Store): Promise<{ view: NetworkView; unreadable: string[] }> {
+export async function readView(store: Store): Promise<{ view: NetworkView; unreadable: string[] }> {
   const view = new View(await store.readNetwork())
   const unreadable: string[] = []
   const ending = new AbortController()
