@@ -4,7 +4,7 @@
 import { formatAddress, parsePrefix } from '../base/cidr.ts'
 import type { PublicKey } from '../base/key.ts'
 import type { PeerState } from '../model/device.ts'
-import { admitNodes } from '../plan/admit.ts'
+import { admitView } from '../plan/admit.ts'
 import { overlayAddress } from '../plan/plan.ts'
 import type { Store } from '../store/store.ts'
 import { openDevice } from '../wireguard/devices.ts'
@@ -39,7 +39,8 @@ export interface NodeList {
 export async function nodeList(store: Store, settings?: Pick<Settings, 'name' | 'device'>): Promise<NodeList> {
   const { view, unreadable } = await readView(store)
   const peers = settings === undefined ? new Map() : await peersOf(settings.device)
-  const problems = new Map(admitNodes(view).problems.map(({ node, reason }) => [node, reason]))
+  const admission = admitView(view)
+  admission.settle()
   const nodes = [...view.nodes.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
   return {
     network: view.network.name,
@@ -47,7 +48,7 @@ export async function nodeList(store: Store, settings?: Pick<Settings, 'name' | 
     unreadable,
     nodes: nodes.map(({ name, publicKey, endpoints, prefixes }) => {
       const { endpoint, lastHandshakeMs }: Partial<PeerState> = peers.get(publicKey) ?? {}
-      const problem = problems.get(name)
+      const problem = admission.reason(name)
       return {
         name,
         publicKey,
