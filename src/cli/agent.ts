@@ -7,6 +7,7 @@ import type { AgentOptions } from '../agent/agent.ts'
 import { podwireError } from '../base/errors.ts'
 import { parseName } from '../model/name.ts'
 import { parseEndpoints } from '../model/node-record.ts'
+import { requireDeviceName } from '../policy/base-chains.ts'
 import { openStore } from '../store/store.ts'
 
 /** Options that `podwire agent` and `podwire plan` share, as commander gives them. */
@@ -58,9 +59,7 @@ export async function readNodeFlags(
 }
 
 function parseDeviceName(text: string): string {
-  const fail = (reason: string) => podwireError('ERR_PODWIRE_NAME', { where: '--device', text, reason })
-  if (!/^[a-zA-Z0-9_=+.-]{1,15}$/.test(text)) throw fail('an interface has 1 to 15 letters, digits and _ = + . -')
-  if (text.startsWith('pw')) throw fail('pw… are the interfaces of containers, which the firewall treats otherwise')
+  requireDeviceName(text, '--device')
   return text
 }
 

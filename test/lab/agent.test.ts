@@ -331,7 +331,7 @@ async function assertClosedAgain(host: string): Promise<void> {
       ['-4', '-6'].map(async family => (await mesh.lab.exec(host, ['ip', family, 'route'])).stdout),
     )
     const closed = overlay.every(range => routes.join().includes(`unreachable ${range} `))
-    const rules = await mesh.lab.exec(host, ['nft', 'list', 'table', 'inet', 'podwire']).catch(() => undefined)
+    const rules = await mesh.lab.exec(host, ['nft', 'list', 'table', 'inet', 'podwire-podwire0']).catch(() => undefined)
     return (closed && rules?.stdout.includes('10.99.0.0/16')) || undefined
   })
 }

@@ -193,7 +193,7 @@ test(
     assert.deepEqual(held.violations, [])
     await stopSending() // what it sends would be seen as well
     await mesh.agent('a').end('SIGKILL') // it would put the rules back
-    await mesh.lab.exec('a', ['nft', 'delete', 'table', 'inet', 'podwire'])
+    await mesh.lab.exec('a', ['nft', 'delete', 'table', 'inet', 'podwire-podwire0'])
     const { violations } = await captureDuring('leaked', async () => {
       for (const address of mesh.boxAddresses('b')) {
         await mesh.lab.exec('a/box', ['sh', '-c', `${ping(address, '-c', '1', '-W', '0.5').join(' ')}; true`])
