@@ -234,7 +234,7 @@ test(
   limit,
   async () => {
     const before = await mesh.snapshot('d')
-    assert.match(await mesh.refusal('d', mesh.command('d', '--device', 'other0')), /ERR_PODWIRE_AGENT_RUNNING/)
+    assert.match(await mesh.refusal('d', mesh.command('d')), /device podwire0 already.*ERR_PODWIRE_AGENT_RUNNING/s)
     await mesh.agent('d').end('SIGTERM')
     const otherState = ['--state', join(mesh.folder, 'state-other')]
     const broken = join(mesh.folder, 'broken')
