@@ -204,6 +204,11 @@ export const errorTable = {
     hint: 'Write it as file:/path/to/folder.',
     exit: 2,
   },
+  ERR_PODWIRE_JOIN_TOKEN: {
+    message: 'this is not a join token: {reason}',
+    hint: 'Copy the whole line that `podwire token create` printed; it is one word.',
+    exit: 2,
+  },
   ERR_PODWIRE_STORE: {
     message: 'the store {store}: {what}: {reason}',
     hint: 'Make the folder, put a network.json into it, and let this process read and write there.',
