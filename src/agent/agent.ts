@@ -7,7 +7,7 @@
 // fails does not keep a round from the host, and a device that fails does not keep it from closing the host.
 
 import { join } from 'node:path'
-import { podwireError } from '../base/errors.ts'
+import { podwireError, reasonOf } from '../base/errors.ts'
 import type { PublicKey } from '../base/key.ts'
 import type { Log } from '../base/log.ts'
 import type { Secret } from '../base/secret.ts'
@@ -28,6 +28,7 @@ import { generatePrivateKey, publicKeyOf } from '../wireguard/keys.ts'
 import { type Backend, chooseBackend, openBackend } from './backend.ts'
 import { closeHost } from './bare-host.ts'
 import { claimPrefixes } from './claim.ts'
+import { keepClosed } from './closed-file.ts'
 import { greetNewPeers } from './greet.ts'
 import { lockDevice } from './host-lock.ts'
 import { type DeviceHost, ensureDevice, requireRoom } from './own-device.ts'
@@ -190,12 +191,15 @@ class Agent {
   }
 
   async #round(): Promise<void> {
-    const { view, host, endpoints } = this.#parts
+    const { view, host, endpoints, stateFolder, device, log } = this.#parts
     const seen = view.seen
     if (seen === undefined) return
     if (seen.network !== this.#network) {
       requireOutside(seen.network, this.#parts, host.links)
       await requireApart(seen.network, host)
+      await keepClosed(stateFolder, device, seen.network).catch((error: unknown) =>
+        log.warn({ reason: reasonOf(error) }, 'what closes this host when it starts again could not be written'),
+      )
     }
     this.#network = seen.network
 
