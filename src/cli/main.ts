@@ -23,6 +23,7 @@ const commands: Record<string, { summary: string; load?: () => Promise<CommandFi
   },
   doctor: { summary: 'what this machine lacks for podwire, and what to do', load: () => import('./doctor.ts') },
   agent: { summary: 'keep this node in step with its network', load: () => import('./agent.ts') },
+  server: { summary: 'the store for a handful of hosts', load: () => import('./server.ts') },
   plan: { summary: 'what the agent would change on this host', load: () => import('./plan.ts') },
   config: { summary: 'check, convert, render and compare configurations', load: () => import('./config.ts') },
   demo: { summary: 'a whole network on this machine: shown, measured, taken down', load: () => import('./demo.ts') },
