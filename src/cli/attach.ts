@@ -7,14 +7,15 @@ import { podwireError } from '../base/errors.ts'
 
 interface Flags {
   readonly device?: string
-  readonly state: string
+  readonly state?: string
   readonly default?: true
   readonly list?: true
   readonly json?: true
 }
 
 const which = 'of a host in several networks: the interface of the one that is meant'
-const state = new Option('--state <folder>', 'where the agents have their state').default('/var/lib/podwire')
+const stateFolder = '/var/lib/podwire'
+const state = new Option('--state <folder>', `where the agents have their state (default: ${stateFolder})`)
 
 export function defineAttach(command: Command): void {
   command
@@ -77,14 +78,18 @@ export function defineDetach(command: Command): void {
 }
 
 async function choosePlace({ state, device }: Flags): Promise<Place> {
-  const { readPlaces } = await import('../agent/host-files.ts')
-  const places = await readPlaces(state)
+  const [{ readPlaces }, { placed }] = await Promise.all([
+    import('../agent/host-files.ts'),
+    import('../agent/settings.ts'),
+  ])
+  const folder = state ?? placed(stateFolder)
+  const places = await readPlaces(folder)
   const [place, another] = places.filter(each => device === undefined || each.device === device)
   const devices = places.map(each => each.device).join(', ')
   if (another !== undefined) {
     throw podwireError('ERR_PODWIRE_USAGE', { what: `--device: which of ${devices}?`, command: 'attach' })
   }
-  if (place === undefined) throw podwireError('ERR_PODWIRE_NO_PLACE', { folder: state, devices: devices || 'none' })
+  if (place === undefined) throw podwireError('ERR_PODWIRE_NO_PLACE', { folder, devices: devices || 'none' })
   return place
 }
 

@@ -22,6 +22,11 @@ const commands: Record<string, { summary: string; load?: () => Promise<CommandFi
     load: () => import('./quick.ts'),
   },
   doctor: { summary: 'what this machine lacks for podwire, and what to do', load: () => import('./doctor.ts') },
+  init: { summary: 'set a network up in a store', load: () => import('./init.ts') },
+  token: { summary: 'what a host is given to join a network', load: () => import('./token.ts') },
+  join: { summary: 'make this host a node of a network', load: () => import('./join.ts') },
+  leave: { summary: 'take this host out of a network', load: () => import('./leave.ts') },
+  node: { summary: 'the nodes of a network: list, show, remove', load: () => import('./node.ts') },
   agent: { summary: 'keep this node in step with its network', load: () => import('./agent.ts') },
   attach: {
     summary: 'give a container, or any network namespace, its place in the network',

@@ -49,6 +49,11 @@ export interface Route {
   readonly source?: string
 }
 
+/** A route is known by its destination and metric. */
+export function routeKey({ destination, metric }: Pick<Route, 'destination' | 'metric'>): string {
+  return `${destination} ${metric}`
+}
+
 /** The nftables table of a device's network: a host may be in several networks, and each agent keeps its own. */
 export function firewallTable(device: string): string {
   return `podwire-${device}`
