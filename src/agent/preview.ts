@@ -7,7 +7,7 @@ import type { HostState } from '../model/host-state.ts'
 import { type Claim, formatNodeRecord, type NetworkView } from '../model/node-record.ts'
 import type { RecordProblem } from '../plan/admit.ts'
 import { differenceOf } from '../plan/difference.ts'
-import { planHost } from '../plan/plan.ts'
+import { planHost } from '../plan/host-planner.ts'
 import type { Store } from '../store/store.ts'
 import { observeHost } from '../system/observe.ts'
 import { readKey } from '../system/secrets.ts'
@@ -63,7 +63,7 @@ export async function previewHost(options: Omit<AgentOptions, 'log' | 'deviceCom
 }
 
 /** Reads the store once. Errors: those of readNetwork. */
-async function readView(store: Store): Promise<{ view: NetworkView; unreadable: string[] }> {
+export async function readView(store: Store): Promise<{ view: NetworkView; unreadable: string[] }> {
   const view = new View(await store.readNetwork())
   const unreadable: string[] = []
   const ending = new AbortController()

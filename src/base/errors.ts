@@ -245,6 +245,32 @@ export const errorTable = {
     exit: 1,
   },
 
+  ERR_PODWIRE_NETWORK_EXISTS: {
+    message: 'the store {store} holds a network already, "{network}"; nothing was changed',
+    hint: 'Join it with a token of it (`podwire token create --store {store}`), or give the new network a store of its own.',
+    exit: 1,
+  },
+  ERR_PODWIRE_NOT_JOINED: {
+    message: 'this host has not joined {what}',
+    hint: 'Join with `podwire join TOKEN`; other commands take --store ADDRESS as well. `podwire token create` makes a token.',
+    exit: 1,
+  },
+  ERR_PODWIRE_JOINED_OTHERWISE: {
+    message: 'this host has joined {network} already, {otherwise}; nothing was changed',
+    hint: 'Leave it first with `podwire leave {network}`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_NODE_UNKNOWN: {
+    message: 'there is no node "{name}" in {store}',
+    hint: 'See which there are with `podwire node list`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_AGENT_SILENT: {
+    message: 'the agent of the network {network} does not answer: {reason}',
+    hint: 'See whether it runs with `systemctl status podwire@{network}`, or start it with `podwire agent {network}`.',
+    exit: 1,
+  },
+
   // The protocol and its socket
   ERR_PODWIRE_NO_DEVICE: {
     message: '{name} is not a WireGuard interface: {reason}',
