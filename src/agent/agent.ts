@@ -14,10 +14,10 @@ import type { Secret } from '../base/secret.ts'
 import type { NetworkConfig } from '../model/network-config.ts'
 import { formatNodeRecord, type NetworkView, type NodeRecord } from '../model/node-record.ts'
 import { openLinks, watchHost } from '../native/link.ts'
-import { admitClaims } from '../plan/admit.ts'
+import { admitView } from '../plan/admit.ts'
 import { describeChange } from '../plan/describe-change.ts'
 import { differenceOf } from '../plan/difference.ts'
-import { planHost } from '../plan/plan.ts'
+import { planHost } from '../plan/host-planner.ts'
 import type { Store, StoreEvent } from '../store/store.ts'
 import { applyChanges } from '../system/apply.ts'
 import { openNftables } from '../system/nftables.ts'
@@ -228,7 +228,9 @@ class Agent {
 
   #holdsClaims(seen: NetworkView): boolean {
     const { name } = this.#parts
-    const mine = new Set(admitClaims(seen).flatMap(({ prefix, node }) => (node === name ? prefix : [])))
+    const admission = admitView(seen)
+    admission.settle()
+    const mine = new Set(admission.heldBy(name).map(({ prefix }) => prefix))
     return this.#prefixes.every(prefix => mine.has(prefix)) && this.#prefixes.length === seen.network.range.length
   }
 

@@ -49,6 +49,11 @@ export interface Route {
   readonly source?: string
 }
 
+/** A route is known by its destination and metric. */
+export function routeKey({ destination, metric }: Pick<Route, 'destination' | 'metric'>): string {
+  return `${destination} ${metric}`
+}
+
 /** The table `inet podwire`: rules that depend on the device's name only, and the sets they look into. */
 export interface Firewall {
   /** The name of the device; observed, empty when the rules are not ours. */

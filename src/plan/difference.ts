@@ -10,7 +10,14 @@
 import type { PublicKey } from '../base/key.ts'
 import type { PeerChange } from '../model/device.ts'
 import type { Change } from '../model/host-change.ts'
-import type { Firewall, HostDevice, HostPeer, HostState, Route } from '../model/host-state.ts'
+import {
+  type Firewall,
+  type HostDevice,
+  type HostPeer,
+  type HostState,
+  type Route,
+  routeKey,
+} from '../model/host-state.ts'
 import { firewallSeal, outermostPrefixes, renderElements, renderFirewall } from '../policy/base-chains.ts'
 
 /** The changes that take `observed` to `desired`, in the order in which to carry them out. Error: ERR_PODWIRE_NAME. */
@@ -83,13 +90,12 @@ function linkChanges(desired: HostDevice, observed: HostDevice): Change[] {
   return changes
 }
 
-/** A route is known by its destination and metric; another of the same takes its place without a gap. */
+/** A route takes the place of another of its key without a gap. */
 function routeChanges(desired: readonly Route[], observed: readonly Route[]) {
-  const key = (route: Route) => `${route.destination} ${route.metric}`
-  const desiredKeys = new Set(desired.map(key))
-  const observedByKey = new Map(observed.map(route => [key(route), route]))
-  const puts = desired.filter(route => !sameRoute(route, observedByKey.get(key(route))))
-  const removals = observed.filter(route => !desiredKeys.has(key(route)))
+  const desiredKeys = new Set(desired.map(routeKey))
+  const observedByKey = new Map(observed.map(route => [routeKey(route), route]))
+  const puts = desired.filter(route => !sameRoute(route, observedByKey.get(routeKey(route))))
+  const removals = observed.filter(route => !desiredKeys.has(routeKey(route)))
   const changes = (kind: 'putRoute' | 'removeRoute', routes: Route[], type: Route['type']) =>
     routes.filter(route => route.type === type).map((route): Change => ({ kind, route }))
   return {
