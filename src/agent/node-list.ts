@@ -4,11 +4,12 @@
 import { formatAddress, parsePrefix } from '../base/cidr.ts'
 import type { PublicKey } from '../base/key.ts'
 import type { PeerState } from '../model/device.ts'
-import { admitNodes } from '../plan/admit.ts'
+
 import { overlayAddress } from '../plan/plan.ts'
 import type { Store } from '../store/store.ts'
 import { openDevice } from '../wireguard/devices.ts'
 import { readView } from './preview.ts'
+import { recordProblems } from './record-problems.ts'
 import type { Settings } from './settings.ts'
 
 export interface ListedNode {
@@ -39,7 +40,7 @@ export interface NodeList {
 export async function nodeList(store: Store, settings?: Pick<Settings, 'name' | 'device'>): Promise<NodeList> {
   const { view, unreadable } = await readView(store)
   const peers = settings === undefined ? new Map() : await peersOf(settings.device)
-  const problems = new Map(admitNodes(view).problems.map(({ node, reason }) => [node, reason]))
+  const problems = new Map(recordProblems(view).map(({ node, reason }) => [node, reason]))
   const nodes = [...view.nodes.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
   return {
     network: view.network.name,

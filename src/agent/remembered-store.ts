@@ -11,6 +11,7 @@ import type { Log } from '../base/log.ts'
 import type { NetworkConfig } from '../model/network-config.ts'
 import type { Claim, NetworkView, NodeRecord, Removal } from '../model/node-record.ts'
 import type { Store, StoreEvent } from '../store/store.ts'
+import type { SyncState } from './agent-report.ts'
 import { readSnapshot, writeSnapshot } from './view-snapshot.ts'
 
 interface Remembering {
@@ -23,6 +24,11 @@ interface Remembering {
   readonly settleMs?: number
 }
 
+/** As many as people read. */
+const maxReasons = 50
+
+const now = (): string => new Date().toISOString()
+
 export class RememberedStore implements Store {
   readonly address: string
   readonly #inner: Store
@@ -33,7 +39,9 @@ export class RememberedStore implements Store {
   readonly #removals = new Map<PublicKey, Removal>()
   /** Names and prefixes that are known from the disk alone; absent when the store itself has been in sync. */
   #recalled: { readonly nodes: Set<string>; readonly claims: Set<string>; isBack: boolean } | undefined
-  #hasSynced = false
+  #sync: SyncState = { state: 'starting', since: now() }
+  /** The last reasons: one that is no more is not told. */
+  #unreadable: readonly string[] = []
   /** The last write, or that which goes on: one at a time. */
   #written = Promise.resolve()
   #waiting: NodeJS.Timeout | undefined
@@ -44,6 +52,21 @@ export class RememberedStore implements Store {
     this.address = inner.address
     this.#inner = inner
     this.#remembering = { ...remembering, writeAfterMs, settleMs }
+  }
+
+  /** As it was last seen; undefined before anything was. */
+  get view(): NetworkView | undefined {
+    const [network, nodes, claims, removals] = [this.#network, this.#nodes, this.#claims, this.#removals]
+    return network && { network, nodes, claims, removals }
+  }
+
+  get sync(): SyncState {
+    return this.#sync
+  }
+
+  /** What was last said to be unreadable. */
+  get unreadable(): readonly string[] {
+    return this.#unreadable
   }
 
   async readNetwork(): Promise<NetworkConfig> {
@@ -115,51 +138,57 @@ export class RememberedStore implements Store {
   }
 
   watch(onEvent: (event: StoreEvent) => void, signal: AbortSignal): void {
-    signal.addEventListener('abort', () => clearTimeout(this.#settling))
-    if (this.#isAway && this.#network !== undefined) {
-      onEvent({ kind: 'network', network: this.#network })
-      for (const removal of this.#removals.values()) onEvent({ kind: 'removal', removal })
-      for (const claim of this.#claims.values()) onEvent({ kind: 'claim', claim })
-      for (const record of this.#nodes.values()) onEvent({ kind: 'node', record })
-      onEvent({ kind: 'inSync' })
-      onEvent({ kind: 'lost', reason: 'it has not answered since the agent was started' })
+    const say = (event: StoreEvent): void => {
+      this.#remember(event)
+      onEvent(event)
     }
-    this.#inner.watch(event => this.#pass(event, onEvent), signal)
+    signal.addEventListener('abort', () => clearTimeout(this.#settling))
+    if (this.#isAway) this.#sayRecalled(say)
+    this.#inner.watch(event => this.#pass(event, say), signal)
   }
 
-  #pass(event: StoreEvent, onEvent: (event: StoreEvent) => void): void {
+  #sayRecalled(say: (event: StoreEvent) => void): void {
+    const { view } = this
+    if (view === undefined) return
+    say({ kind: 'network', network: view.network })
+    for (const removal of view.removals.values()) say({ kind: 'removal', removal })
+    for (const claim of view.claims.values()) say({ kind: 'claim', claim })
+    for (const record of view.nodes.values()) say({ kind: 'node', record })
+    say({ kind: 'inSync' })
+    say({ kind: 'lost', reason: 'it has not answered since the agent was started' })
+  }
+
+  #pass(event: StoreEvent, say: (event: StoreEvent) => void): void {
     if (this.#isAway && event.kind === 'lost') return // which was said
     if (this.#recalled?.isBack === false) {
       this.#recalled.isBack = true
-      if (event.kind !== 'back') onEvent({ kind: 'back' })
+      if (event.kind !== 'back') say({ kind: 'back' })
     }
-    this.#remember(event)
+    if (this.#recalled !== undefined && event.kind === 'node') this.#recalled.nodes.delete(event.record.name)
+    if (this.#recalled !== undefined && event.kind === 'claim') this.#recalled.claims.delete(event.claim.prefix)
     if (event.kind === 'lost') clearTimeout(this.#settling)
-    if (event.kind === 'inSync' && this.#recalled !== undefined) this.#forget(onEvent)
-    else onEvent(event)
-    if (event.kind === 'inSync') this.#hasSynced = true
-    if (this.#hasSynced && event.kind !== 'lost' && event.kind !== 'back') this.#writeSoon()
+    if (event.kind === 'inSync' && this.#recalled !== undefined) {
+      this.#forget(say)
+      return
+    }
+    say(event)
+    if (this.#sync.state === 'inSync') this.#writeSoon()
   }
 
   /** The store has said all it has: what only the disk knew is gone, if it stays so. */
-  #forget(onEvent: (event: StoreEvent) => void): void {
+  #forget(say: (event: StoreEvent) => void): void {
     const finish = () => {
       const { nodes = [], claims = [] } = this.#recalled ?? {}
       this.#recalled = undefined
-      for (const name of nodes) this.#say({ kind: 'nodeGone', name }, onEvent)
-      for (const prefix of claims) this.#say({ kind: 'claimGone', prefix }, onEvent)
-      onEvent({ kind: 'inSync' })
+      for (const name of nodes) say({ kind: 'nodeGone', name })
+      for (const prefix of claims) say({ kind: 'claimGone', prefix })
+      say({ kind: 'inSync' })
       this.#writeSoon()
     }
     const nothingMissing = this.#recalled?.nodes.size === 0 && this.#recalled.claims.size === 0
     clearTimeout(this.#settling)
     if (nothingMissing) finish()
     else this.#settling = setTimeout(finish, this.#remembering.settleMs)
-  }
-
-  #say(event: StoreEvent, onEvent: (event: StoreEvent) => void): void {
-    this.#remember(event)
-    onEvent(event)
   }
 
   #remember(event: StoreEvent): void {
@@ -169,20 +198,33 @@ export class RememberedStore implements Store {
         return
       case 'node':
         this.#nodes.set(event.record.name, event.record)
-        this.#recalled?.nodes.delete(event.record.name)
         return
       case 'nodeGone':
         this.#nodes.delete(event.name)
         return
       case 'claim':
         this.#claims.set(event.claim.prefix, event.claim)
-        this.#recalled?.claims.delete(event.claim.prefix)
         return
       case 'claimGone':
         this.#claims.delete(event.prefix)
         return
       case 'removal':
         this.#removals.set(event.removal.publicKey, event.removal)
+        return
+      case 'problem':
+        this.#unreadable = [...this.#unreadable.filter(reason => reason !== event.reason), event.reason].slice(
+          -maxReasons,
+        )
+        return
+      case 'inSync':
+        this.#sync = { state: 'inSync', since: now() }
+        return
+      case 'lost':
+        this.#sync = {
+          state: 'lost',
+          since: this.#sync.state === 'lost' ? this.#sync.since : now(),
+          reason: event.reason,
+        }
         return
       default:
     }
@@ -197,10 +239,10 @@ export class RememberedStore implements Store {
 
   async #write(): Promise<void> {
     const { file, log } = this.#remembering
-    if (this.#network === undefined || this.#recalled !== undefined) return
-    const [nodes, claims, removals] = [this.#nodes, this.#claims, this.#removals]
+    const { view } = this
+    if (view === undefined || this.#recalled !== undefined) return
     try {
-      await writeSnapshot(file, this.address, { network: this.#network, nodes, claims, removals })
+      await writeSnapshot(file, this.address, view)
     } catch (error) {
       log.warn({ file, reason: reasonOf(error) }, 'the last view cannot be kept on the disk; it is tried again')
       if (!this.#isClosed) this.#writeSoon()
