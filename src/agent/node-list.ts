@@ -4,7 +4,6 @@
 import { formatAddress, parsePrefix } from '../base/cidr.ts'
 import type { PublicKey } from '../base/key.ts'
 import type { PeerState } from '../model/device.ts'
-
 import { overlayAddress } from '../plan/plan.ts'
 import type { Store } from '../store/store.ts'
 import { openDevice } from '../wireguard/devices.ts'
