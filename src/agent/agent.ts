@@ -52,6 +52,8 @@ export interface AgentOptions {
   /** The command line that starts a device when the interface's name is put behind it; it must outlive the agent. */
   readonly deviceCommand: readonly [string, ...string[]]
   readonly log: Log
+  /** Told of each round, which it runs. */
+  readonly aroundRound?: (round: () => Promise<void>) => Promise<void>
 }
 
 /** The doors to this host, and whose WireGuard its device is. Errors: ERR_PODWIRE_ADDON, _SYSTEM. */
@@ -141,7 +143,8 @@ class Agent {
 
   async run(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return
-    const { store, log } = this.#parts
+    const { store, log, aroundRound = run => run() } = this.#parts
+    const work = () => aroundRound(() => this.#round())
     const firstSync = new Promise<void>(resolve => {
       this.#synced = resolve
       signal.addEventListener('abort', () => resolve())
@@ -153,8 +156,8 @@ class Agent {
     try {
       store.watch(event => this.#take(event), ending.signal)
       await firstSync
-      if (!signal.aborted) await this.#round()
-      await this.#reconciler.run({ work: () => this.#round(), log, signal })
+      if (!signal.aborted) await work()
+      await this.#reconciler.run({ work, log, signal })
     } finally {
       unwatch()
       ending.abort()

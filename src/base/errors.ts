@@ -335,6 +335,11 @@ export const errorTable = {
     hint: 'See whether it runs with `systemctl status podwire@{network}`, or start it with `podwire agent {network}`.',
     exit: 1,
   },
+  ERR_PODWIRE_HEALTH: {
+    message: 'health cannot be served on {address}: {reason}',
+    hint: 'Choose another address with --health, or see who holds it with `ss -tlpn`.',
+    exit: 1,
+  },
 
   // The protocol and its socket
   ERR_PODWIRE_NO_DEVICE: {
