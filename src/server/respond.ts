@@ -11,7 +11,8 @@ export async function readBody(request: IncomingMessage, withinMs: number): Prom
   const field = { file: 'the request', path: '', value: null }
   const tooLarge = () => refuse(field, `it is larger than ${maxBodyBytes >> 10} KiB`)
   if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge()
-  const timer = setTimeout(() => request.socket.destroy(), withinMs)
+  const { socket } = request
+  const timer = setTimeout(() => socket.destroy(), withinMs)
   try {
     const chunks: Buffer[] = []
     let bytes = 0

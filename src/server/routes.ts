@@ -17,12 +17,11 @@ import { Attempts } from './attempts.ts'
 import type { ServerState } from './state.ts'
 import { readTokenRequest } from './tokens.ts'
 
-export interface Caller {
-  /** The key of its connection; absent: root. */
-  readonly key?: PublicKey
-  /** Where it comes from. */
-  readonly address: string
-}
+export type Caller =
+  /** Through the socket in the state's folder. */
+  | { readonly kind: 'root' }
+  /** Over the network, with the key that its connection was made with, if it showed one. */
+  | { readonly kind: 'remote'; readonly key: PublicKey | undefined; readonly address: string }
 
 export interface Request {
   readonly method: string
@@ -31,18 +30,17 @@ export interface Request {
   readonly body: Field
 }
 
-/** Whoever made the key of the caller; undefined: root. Errors: ERR_PODWIRE_NODE_REMOVED, ERR_PODWIRE_STORE_DENIED. */
-export function nodeOf({ identities }: ServerState, { key, address }: Caller): string | undefined {
-  if (key === undefined) return undefined
-  const identity = identities.of(key)
+/** The node that calls; undefined for root. Errors: ERR_PODWIRE_NODE_REMOVED, ERR_PODWIRE_STORE_DENIED. */
+export function nodeOf({ identities }: ServerState, caller: Caller): string | undefined {
+  if (caller.kind === 'root') return undefined
+  const { key, address } = caller
+  const identity = key && identities.of(key)
   if (identity === undefined) {
-    throw podwireError('ERR_PODWIRE_STORE_DENIED', {
-      who: address,
-      reason: 'its identity is of no node here: join first',
-    })
+    const reason = 'its identity is of no node here: join first'
+    throw podwireError('ERR_PODWIRE_STORE_DENIED', { who: address, reason })
   }
   if (identity.removedMs === undefined) return identity.node
-  throw podwireError('ERR_PODWIRE_NODE_REMOVED', { name: identity.node, key })
+  throw podwireError('ERR_PODWIRE_NODE_REMOVED', { name: identity.node, key: identity.key })
 }
 
 export class Routes {
@@ -164,12 +162,14 @@ export class Routes {
   }
 
   async #join(caller: Caller, body: Field): Promise<unknown> {
-    const { key, address } = caller
     const { identities, tokens, records } = this.#state
+    if (caller.kind !== 'remote' || caller.key === undefined) {
+      throw refuse(body, 'who joins shows an Ed25519 key of its own')
+    }
+    const { key, address } = caller
     this.#attempts.check(address)
     const { node: nodeField, secret } = objectFields(body, ['node', 'secret'])
     const node = parseName(stringValue(nodeField), placeOf(nodeField))
-    if (key === undefined) throw refuse(body, 'who joins shows an Ed25519 key of its own')
     try {
       return await this.#inTurn(caller, joining, async () => {
         const token = tokens.check(stringValue(secret), { node, key })

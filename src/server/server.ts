@@ -99,7 +99,7 @@ class Service {
       maxHeaderSize: 8192,
       headersTimeout: patienceMs,
       requestTimeout: 0, // a watch's never ends; bodies have a limit of their own
-      connectionsCheckingInterval: Math.min(patienceMs, 5_000),
+      connectionsCheckingInterval: patienceMs / 4,
     }
     const tls = createTlsServer(
       {
@@ -112,11 +112,13 @@ class Service {
         requestCert: true,
         rejectUnauthorized: false,
       },
-      this.#listener(request => ({ ...keyOf(request.socket as TLSSocket), address: addressOf(request.socket) })),
+      this.#listener(({ socket }) => {
+        return { kind: 'remote', key: keyOf(socket as TLSSocket), address: addressOf(socket) }
+      }),
     )
     const admin = createServer(
       limited,
-      this.#listener(() => ({ address: 'root on the server' })),
+      this.#listener(() => ({ kind: 'root' })),
     )
     this.#servers.push(tls, admin)
     tls.on('connection', (raw: Socket) => this.#admit(raw))
@@ -158,7 +160,7 @@ class Service {
 
   /** A node's connection counts with the strangers' no more. */
   #recognise(secure: TLSSocket): void {
-    const { key } = keyOf(secure)
+    const key = keyOf(secure)
     const identity = key === undefined ? undefined : this.#state.identities.of(key)
     if (identity === undefined || identity.removedMs !== undefined) return
     const address = addressOf(secure)
@@ -170,9 +172,10 @@ class Service {
   #listener(callerOf: (request: IncomingMessage) => Caller): RequestListener {
     return (request, response) => {
       this.#answer(callerOf(request), request, response).catch(error => {
-        if (request.socket.destroyed) return
+        const { socket } = response // null when the caller has gone
+        if (socket?.destroyed !== false) return
         if (!(error instanceof PodwireError)) this.#log.error({ reason: String(error) }, 'a request failed by a defect')
-        if (response.headersSent) return void request.socket.destroy()
+        if (response.headersSent) return void socket.destroy()
         respond(response, statusOf(error), errorBody(error))
       })
     }
@@ -215,17 +218,14 @@ function addressOf(socket: Socket): string {
   return socket.remoteAddress ?? ''
 }
 
-const keys = new WeakMap<TLSSocket, { key?: PublicKey }>()
+const keys = new WeakMap<TLSSocket, PublicKey | undefined>()
 
 /** The Ed25519 key that a connection was made with, if it showed one. */
-function keyOf(socket: TLSSocket): { key?: PublicKey } {
-  const known = keys.get(socket)
-  if (known !== undefined) return known
+function keyOf(socket: TLSSocket): PublicKey | undefined {
+  if (keys.has(socket)) return keys.get(socket)
   const publicKey = socket.getPeerX509Certificate()?.publicKey
-  const found =
-    publicKey?.asymmetricKeyType === 'ed25519'
-      ? { key: formatPublicKey(Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url')) }
-      : {}
-  keys.set(socket, found)
-  return found
+  const bytes = publicKey?.asymmetricKeyType === 'ed25519' ? publicKey.export({ format: 'jwk' }).x : undefined
+  const key = bytes === undefined ? undefined : formatPublicKey(Buffer.from(bytes, 'base64url'))
+  keys.set(socket, key)
+  return key
 }

@@ -23,6 +23,7 @@ export function serveWatch(
   { request, response, from, timing }: WatchRequest,
 ): void {
   const { log } = state.records
+  const { socket } = request
   const since = from === undefined ? undefined : log.since(from)
   const lines = since ?? state.records.list().map(formatLine)
   response.writeHead(200, { 'content-type': 'application/x-ndjson' })
@@ -31,7 +32,7 @@ export function serveWatch(
   response.write(formatLine({ kind: 'inSync', at: log.at }))
 
   const beat = setInterval(() => say('\n'), timing.beatMs)
-  const silence = setTimeout(() => request.socket.destroy(), timing.silentMs)
+  const silence = setTimeout(() => socket.destroy(), timing.silentMs)
   const unfollow = log.follow(say)
   request.on('data', () => silence.refresh()).on('error', () => {})
   request.on('end', () => response.end())
@@ -45,7 +46,7 @@ export function serveWatch(
 
   function say(line: string): void {
     if (response.writableEnded) return
-    if (response.writableLength > maxWaiting) request.socket.destroy()
+    if (response.writableLength > maxWaiting) socket.destroy()
     else if (line !== '') response.write(line)
     endIfRemoved()
   }

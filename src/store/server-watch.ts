@@ -13,7 +13,7 @@ import { StoreReport } from './store-report.ts'
 import { parseWatchLine } from './watch-lines.ts'
 
 /** The server sends at least an empty line every 5 s. */
-const timing = { beatMs: 5_000, silentMs: 20_000 }
+const usual = { beatMs: 5_000, silentMs: 20_000 }
 const retryMs = { least: 100, most: 4_000 }
 /** Many times the longest record. */
 const maxLine = 256 << 10
@@ -23,12 +23,13 @@ export async function watchServer(
   client: ServerClient,
   onEvent: (event: StoreEvent) => void,
   signal: AbortSignal,
+  timing = usual,
 ): Promise<void> {
   const follower = new Follower(onEvent)
   let waitMs = retryMs.least
   while (!signal.aborted) {
     try {
-      await followOnce(client, follower, signal)
+      await followOnce(client, follower, { signal, ...timing })
     } catch (error) {
       if (!signal.aborted && follower.lost(reasonOf(error))) waitMs = retryMs.least
     }
@@ -39,15 +40,19 @@ export async function watchServer(
 }
 
 /** Throws why the connection ended. */
-async function followOnce(client: ServerClient, follower: Follower, signal: AbortSignal): Promise<void> {
+async function followOnce(
+  client: ServerClient,
+  follower: Follower,
+  { signal, beatMs, silentMs }: typeof usual & { signal: AbortSignal },
+): Promise<void> {
   const from = follower.at === undefined ? '' : `?from=${follower.at}`
   const { asked, answer } = await client.open('watching', `watch${from}`)
   const end = (reason: string) => answer.destroy(new Error(reason))
   const onAbort = () => end('it was ended')
   signal.addEventListener('abort', onAbort, { once: true })
   if (signal.aborted) onAbort()
-  const silence = setTimeout(() => end(`nothing was heard for ${timing.silentMs / 1000} s`), timing.silentMs)
-  const beat = setInterval(() => asked.write('\n'), timing.beatMs)
+  const silence = setTimeout(() => end(`nothing was heard for ${silentMs / 1000} s`), silentMs)
+  const beat = setInterval(() => asked.write('\n'), beatMs)
   try {
     let rest = ''
     answer.setEncoding('utf8')
