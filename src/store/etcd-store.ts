@@ -18,8 +18,8 @@ import type { StoreAccess } from './access.ts'
 import { parseEtcdAddress } from './etcd/address.ts'
 import { EtcdClient } from './etcd/client.ts'
 import { follow } from './etcd/follow.ts'
-import { GrpcError } from './etcd/grpc-error.ts'
-import { Layout, parseStored, type Section, type Stored, textOf } from './etcd/layout.ts'
+import { GrpcError, grpcStatus } from './etcd/grpc-error.ts'
+import { Layout, nodeUser, parseStored, type Section, type Stored, textOf } from './etcd/layout.ts'
 import { listPages } from './etcd/list-pages.ts'
 import type { Compare, KeyValue } from './etcd/messages.ts'
 import { claimStem } from './stem.ts'
@@ -29,6 +29,7 @@ export class EtcdStore implements Store {
   readonly address: string
   readonly #layout: Layout
   readonly #client: EtcdClient
+  readonly #user: string | undefined
 
   /** `rest` is what follows "etcd:". Error: ERR_PODWIRE_STORE_ADDRESS. */
   constructor(rest: string, access: StoreAccess) {
@@ -36,6 +37,7 @@ export class EtcdStore implements Store {
     this.address = `etcd:${rest}`
     this.#layout = new Layout(prefix)
     this.#client = new EtcdClient(endpoints, access)
+    this.#user = access.user
   }
 
   readNetwork(): Promise<NetworkConfig> {
@@ -125,14 +127,23 @@ export class EtcdStore implements Store {
       const record = readable('nodes', name, kv)
       if (record === undefined) return wasThere
       const removal: Removal = { node: name, publicKey: record.publicKey, sinceMs: Date.now() }
-      const { succeeded, resent } = await this.#client.txn({
-        compare: [isStill(key, kv)],
-        success: [{ put: this.#layout.removalKey(removal), value: formatRemoval(removal) }, { remove: key }],
-      })
+      const put = { put: this.#layout.removalKey(removal), value: formatRemoval(removal) }
+      const { succeeded, resent } = await this.#client
+        .txn({ compare: [isStill(key, kv)], success: [put, { remove: key }] })
+        .catch(error => {
+          if (!this.#isOwnDenied(error, name)) throw error
+          return this.#client.txn({ compare: [isStill(key, kv)], success: [{ remove: key }] })
+        })
       if (succeeded) return true
       // It was done before, if it is gone now.
       wasThere = resent
     }
+  }
+
+  /** A node that leaves by itself may not write removals, and needs none: nobody takes its key from it. */
+  #isOwnDenied(error: unknown, name: string): boolean {
+    const isDenied = error instanceof GrpcError && error.status === grpcStatus.permissionDenied
+    return isDenied && this.#user === nodeUser(this.#layout, name)
   }
 
   claim(claim: Claim): Promise<boolean> {

@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import type { StoreAccess } from '../../src/store/access.ts'
 import { EtcdClient } from '../../src/store/etcd/client.ts'
 import { intField } from '../../src/store/etcd/wire.ts'
 import { Forwarder } from './forwarder.ts'
@@ -23,8 +24,12 @@ function findEtcd(): string {
 
 interface Options {
   readonly members?: number
-  /** "--client-cert-auth" and the like; clients then come by TLS. */
+  /** "--cert-file=…" and the like; clients then come by TLS. */
   readonly tls?: readonly string[]
+  /** More options of etcd. */
+  readonly options?: readonly string[]
+  /** How this test itself comes in. */
+  readonly access?: StoreAccess
 }
 
 export class Member {
@@ -78,15 +83,17 @@ export class EtcdCluster implements AsyncDisposable {
   readonly folder: string
   readonly members: Member[] = []
   readonly #scheme: 'http' | 'https'
+  readonly #access: StoreAccess
 
-  private constructor(folder: string, scheme: 'http' | 'https') {
+  private constructor(folder: string, scheme: 'http' | 'https', access: StoreAccess) {
     this.folder = folder
     this.#scheme = scheme
+    this.#access = access
   }
 
-  static async start({ members = 1, tls = [] }: Options = {}): Promise<EtcdCluster> {
+  static async start({ members = 1, tls = [], options = [], access = {} }: Options = {}): Promise<EtcdCluster> {
     const folder = await mkdtemp(join(tmpdir(), 'podwire-etcd-'))
-    const cluster = new EtcdCluster(folder, tls.length > 0 ? 'https' : 'http')
+    const cluster = new EtcdCluster(folder, tls.length > 0 ? 'https' : 'http', access)
     const names = Array.from({ length: members }, (_, i) => `m${i}`)
     for (const name of names) {
       const client = `unix${tls.length > 0 ? 's' : ''}://${name}-client:1`
@@ -94,14 +101,14 @@ export class EtcdCluster implements AsyncDisposable {
         ...['--name', name, '--data-dir', join(folder, `${name}.data`), '--unsafe-no-fsync', '--logger', 'zap'],
         ...['--listen-client-urls', client, '--advertise-client-urls', client, '--log-level', 'warn'],
         ...['--listen-peer-urls', `unix://${name}-peer:1`, '--initial-advertise-peer-urls', `unix://${name}-peer:1`],
-        ...['--initial-cluster', names.map(one => `${one}=unix://${one}-peer:1`).join(), ...tls],
+        ...['--initial-cluster', names.map(one => `${one}=unix://${one}-peer:1`).join(), ...tls, ...options],
       ]
       const way = await Forwarder.start(join(folder, `${name}-client:1`))
       cluster.members.push(new Member(name, { way, command, folder }))
     }
     try {
       for (const member of cluster.members) member.start()
-      if (tls.length === 0) await cluster.ready()
+      await cluster.ready()
       return cluster
     } catch (error) {
       await cluster[Symbol.asyncDispose]()
@@ -113,7 +120,7 @@ export class EtcdCluster implements AsyncDisposable {
   async ready(): Promise<void> {
     for (const { way, name, printed } of this.members) {
       const isUp = () =>
-        this.#ask(way, client => client.range({ key: 'x' })).then(
+        this.ask(client => client.range({ key: 'x' }), way).then(
           () => true,
           () => false,
         )
@@ -137,8 +144,7 @@ export class EtcdCluster implements AsyncDisposable {
 
   /** Forgets all that was before now. */
   async compact(): Promise<void> {
-    const [{ way }] = this.members as [Member]
-    await this.#ask(way, async client => {
+    await this.ask(async client => {
       const { header } = await client.range({ key: 'x' })
       await client.ask('KV/Compact', Buffer.concat([intField(1, header.revision), intField(2, 1)]))
     })
@@ -146,24 +152,23 @@ export class EtcdCluster implements AsyncDisposable {
 
   /** The number of writes that etcd ever made, of anybody. */
   revision(): Promise<number> {
-    const [{ way }] = this.members as [Member]
-    return this.#ask(way, async client => (await client.range({ key: 'x' })).header.revision)
+    return this.ask(async client => (await client.range({ key: 'x' })).header.revision)
   }
 
   /** Writes a key as anybody could. */
   async put(key: string, value: string): Promise<void> {
-    const [{ way }] = this.members as [Member]
-    await this.#ask(way, client => client.txn({ compare: [], success: [{ put: key, value }] }))
+    await this.ask(client => client.txn({ compare: [], success: [{ put: key, value }] }))
   }
 
   async delete(...keys: string[]): Promise<void> {
-    const [{ way }] = this.members as [Member]
-    await this.#ask(way, client => client.txn({ compare: [], success: keys.map(remove => ({ remove })) }))
+    await this.ask(client => client.txn({ compare: [], success: keys.map(remove => ({ remove })) }))
   }
 
-  async #ask<T>(way: Forwarder, ask: (client: EtcdClient) => Promise<T>): Promise<T> {
+  /** Asks the first member, or another, as nobody else does. */
+  async ask<T>(ask: (client: EtcdClient) => Promise<T>, way = this.members[0]?.way): Promise<T> {
+    assert.ok(way)
     const endpoint = { secure: this.#scheme === 'https', host: '127.0.0.1', port: way.port, url: this.url(way) }
-    const client = new EtcdClient([endpoint], {})
+    const client = new EtcdClient([endpoint], this.#access)
     try {
       return await ask(client)
     } finally {

@@ -10,10 +10,8 @@ import { Connection } from './grpc.ts'
 import { GrpcError, grpcStatus } from './grpc-error.ts'
 import {
   decodeRange,
-  decodeToken,
   decodeTxn,
   decodeWatch,
-  encodeCredentials,
   encodeRange,
   encodeTxn,
   encodeWatch,
@@ -25,6 +23,7 @@ import {
   type WatchEvent,
   type WatchRequest,
 } from './messages.ts'
+import { decodeToken, encodeCredentials } from './permission-messages.ts'
 
 /** An election takes a second or two: as long as members answer, they are asked again. */
 const electionMs = 10_000
@@ -207,7 +206,10 @@ function isAway(error: unknown): error is GrpcError {
 function isStaleToken(error: unknown): boolean {
   if (!(error instanceof GrpcError)) return false
   const { status, message } = error
-  return status === grpcStatus.unauthenticated || /invalid auth token|revision of auth store is old/.test(message)
+  return (
+    status === grpcStatus.unauthenticated ||
+    /invalid auth token|revision (?:of auth store|in header) is old/.test(message)
+  )
 }
 
 function allFailed(failures: ReadonlyMap<string, string>): GrpcError {

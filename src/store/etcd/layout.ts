@@ -27,6 +27,11 @@ export type Section = keyof Stored
 /** In the order in which they are said: a record counts only with its claims behind it. */
 export const sections: readonly Section[] = ['removals', 'claims', 'nodes']
 
+/** "podwire/a": a node's user, and its role. No name has a slash, so that no two networks share one. */
+export function nodeUser({ prefix }: { readonly prefix: string }, node: string): string {
+  return `${prefix.slice(1)}/${node}`
+}
+
 /** Many times the longest record. */
 const maxKib = 64
 

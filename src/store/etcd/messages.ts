@@ -1,5 +1,5 @@
-// The messages of etcd's API (v3) that a store needs, with the fields that it needs: etcd's rpc.proto, kv.proto and
-// auth.proto say the numbers. Requests are written, responses read.
+// The messages of etcd's API (v3) that a store needs, with the fields that it needs: etcd's rpc.proto and
+// kv.proto say the numbers. Requests are written, responses read.
 
 import { GrpcError, grpcStatus } from './grpc-error.ts'
 import { boolField, bytesField, fieldsOf, intField } from './wire.ts'
@@ -162,15 +162,6 @@ export function decodeWatch(message: Buffer): WatchResponse {
     else if (number === 11) events.push(decodeEvent(bytes))
   }
   return { header, created, canceled, cancelReason, compactRevision, fragment, events }
-}
-
-export function encodeCredentials(name: string, password: string): Buffer {
-  return Buffer.concat([bytesField(1, name), bytesField(2, password)])
-}
-
-export function decodeToken(message: Buffer): string {
-  for (const { number, bytes } of fieldsOf(message)) if (number === 2) return bytes.toString()
-  throw new GrpcError(grpcStatus.unknown, 'it gave no token', true)
 }
 
 const noHeader: Header = { clusterId: 0, revision: 0 }
