@@ -14,10 +14,10 @@ import type { Secret } from '../base/secret.ts'
 import type { NetworkConfig } from '../model/network-config.ts'
 import { formatNodeRecord, type NetworkView, type NodeRecord } from '../model/node-record.ts'
 import { openLinks, watchHost } from '../native/link.ts'
-import { admitClaims } from '../plan/admit.ts'
+import { admitView } from '../plan/admit.ts'
 import { describeChange } from '../plan/describe-change.ts'
 import { differenceOf } from '../plan/difference.ts'
-import { planHost } from '../plan/plan.ts'
+import { planHost } from '../plan/host-planner.ts'
 import type { Store, StoreEvent } from '../store/store.ts'
 import { applyChanges } from '../system/apply.ts'
 import { openNftables } from '../system/nftables.ts'
@@ -29,10 +29,11 @@ import { type Backend, chooseBackend, openBackend } from './backend.ts'
 import { closeHost } from './bare-host.ts'
 import { claimPrefixes } from './claim.ts'
 import { greetNewPeers } from './greet.ts'
-import { lockHost } from './host-lock.ts'
+import { HostFiles } from './host-files.ts'
+import { lockDevice } from './host-lock.ts'
 import { type DeviceHost, ensureDevice, requireRoom } from './own-device.ts'
 import { Reconciler } from './reconciler.ts'
-import { observePrefixes, observeSelf, requireOutside } from './self.ts'
+import { observePrefixes, observeSelf, requireApart, requireOutside } from './self.ts'
 import { View } from './view.ts'
 
 export interface AgentOptions {
@@ -51,6 +52,8 @@ export interface AgentOptions {
   /** The command line that starts a device when the interface's name is put behind it; it must outlive the agent. */
   readonly deviceCommand: readonly [string, ...string[]]
   readonly log: Log
+  /** Told of each round, which it runs. */
+  readonly aroundRound?: (round: () => Promise<void>) => Promise<void>
 }
 
 /** The doors to this host, and whose WireGuard its device is. Errors: ERR_PODWIRE_ADDON, _SYSTEM. */
@@ -62,7 +65,7 @@ export function openHost(deviceName: string, asked: Backend | 'auto'): DeviceHos
     deviceName,
     device: openBackend(backend, deviceName),
     links,
-    nftables: openNftables(),
+    nftables: openNftables(deviceName),
     clock: { wallMs: Date.now },
     publicKeyOf,
   }
@@ -81,11 +84,12 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   let unlock = () => {}
   try {
     await host.nftables.observe() // no root, no nft: said before anything is made
-    unlock = await lockHost()
+    unlock = await lockDevice(device)
     const privateKey = await readOrCreateKey(keyFile(stateFolder), generatePrivateKey)
     await requireName(options, publicKeyOf(privateKey))
     await requireRoom(host, listenPort)
     requireOutside(network, options, host.links)
+    await requireApart(network, host)
     const inUse = observePrefixes(host.links, device, network)
     const prefixes = await claimPrefixes({ store, network, node: name, inUse })
     if (await closeHost(host, network)) log.info({ prefixes }, 'closed: the range never leaves in clear')
@@ -121,6 +125,7 @@ class Agent {
   readonly #publicKey: PublicKey
   readonly #reconciler = new Reconciler()
   #prefixes: readonly string[]
+  readonly #files: HostFiles
   /** What was wrong with records in the last round: each is logged once. */
   #problems: ReadonlySet<string> = new Set()
   #synced = () => {}
@@ -132,12 +137,14 @@ class Agent {
   constructor(parts: Parts) {
     this.#parts = parts
     this.#prefixes = parts.prefixes
+    this.#files = new HostFiles(parts.stateFolder)
     this.#publicKey = publicKeyOf(parts.privateKey)
   }
 
   async run(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return
-    const { store, log } = this.#parts
+    const { store, log, aroundRound = run => run() } = this.#parts
+    const work = () => aroundRound(() => this.#round())
     const firstSync = new Promise<void>(resolve => {
       this.#synced = resolve
       signal.addEventListener('abort', () => resolve())
@@ -149,8 +156,8 @@ class Agent {
     try {
       store.watch(event => this.#take(event), ending.signal)
       await firstSync
-      if (!signal.aborted) await this.#round()
-      await this.#reconciler.run({ work: () => this.#round(), log, signal })
+      if (!signal.aborted) await work()
+      await this.#reconciler.run({ work, log, signal })
     } finally {
       unwatch()
       ending.abort()
@@ -189,10 +196,13 @@ class Agent {
   }
 
   async #round(): Promise<void> {
-    const { view, host, endpoints } = this.#parts
+    const { view, host, endpoints, device, log } = this.#parts
     const seen = view.seen
     if (seen === undefined) return
-    if (seen.network !== this.#network) requireOutside(seen.network, this.#parts, host.links)
+    if (seen.network !== this.#network) {
+      requireOutside(seen.network, this.#parts, host.links)
+      await requireApart(seen.network, host)
+    }
     this.#network = seen.network
 
     let failure: unknown
@@ -203,6 +213,7 @@ class Agent {
       })
     }
     if (this.#forgotten || (view.inSync && !this.#holdsClaims(seen))) await tellStore(() => this.#claim(seen))
+    await this.#files.keep({ device, prefixes: this.#prefixes, network: seen.network }, log)
     // With an endpoint, whoever reads our record may send at once: it is written when all is ready. Without one nobody can
     // send before we do, and what we send to those who have not read it is lost for 5 s: it is written first.
     const speaksFirst = endpoints.length === 0
@@ -228,7 +239,9 @@ class Agent {
 
   #holdsClaims(seen: NetworkView): boolean {
     const { name } = this.#parts
-    const mine = new Set(admitClaims(seen).flatMap(({ prefix, node }) => (node === name ? prefix : [])))
+    const admission = admitView(seen)
+    admission.settle()
+    const mine = new Set(admission.heldBy(name).map(({ prefix }) => prefix))
     return this.#prefixes.every(prefix => mine.has(prefix)) && this.#prefixes.length === seen.network.range.length
   }
 

@@ -201,12 +201,62 @@ export const errorTable = {
   // The store, and a node's place in it
   ERR_PODWIRE_STORE_ADDRESS: {
     message: 'the store "{address}" cannot be used: {reason}',
-    hint: 'Write it as file:/path/to/folder.',
+    hint: 'Write it as file:/path/to/folder, server:https://HOST:PORT, or etcd:https://HOST:PORT.',
+    exit: 2,
+  },
+  ERR_PODWIRE_JOIN_TOKEN: {
+    message: 'this is not a join token: {reason}',
+    hint: 'Copy the whole line that `podwire token create` printed; it is one word.',
     exit: 2,
   },
   ERR_PODWIRE_STORE: {
     message: 'the store {store}: {what}: {reason}',
-    hint: 'Make the folder, put a network.json into it, and let this process read and write there.',
+    hint: 'Set the network up there with `podwire init`; see that this host reaches the store, and that it may read and write there.',
+    exit: 1,
+  },
+  ERR_PODWIRE_STORE_PIN: {
+    message: 'the server of the store {store} has a key with the pin {found}, expected {expected}',
+    hint: 'Whoever answers there is not the server that this node joined: see `podwire server` on its host. If its state was lost, join anew.',
+    exit: 1,
+  },
+  ERR_PODWIRE_STORE_DENIED: {
+    message: 'the store does not let {who} do this: {reason}',
+    hint: 'A node writes what is its own. On the host of `podwire server`, root may do the rest.',
+    exit: 1,
+  },
+  ERR_PODWIRE_STORE_BUSY: {
+    message: 'the store refuses {address} for {seconds} s, after too many attempts to join that failed',
+    hint: 'Wait that long, and use a token that `podwire token create` has just printed.',
+    exit: 1,
+  },
+  ERR_PODWIRE_TOKEN_UNKNOWN: {
+    message: 'the store knows no such join token',
+    hint: 'Make another with `podwire token create`, of the same network; one that ended a week ago is forgotten.',
+    exit: 1,
+  },
+  ERR_PODWIRE_TOKEN_EXPIRED: {
+    message: 'the join token {id} expired at {time}',
+    hint: 'Make another with `podwire token create`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_TOKEN_USED: {
+    message: 'the join token {id} was used already, by {nodes}',
+    hint: 'Make another with `podwire token create`; if you do not know that node, `podwire node remove` takes it out.',
+    exit: 1,
+  },
+  ERR_PODWIRE_TOKEN_REVOKED: {
+    message: 'the join token {id} was revoked',
+    hint: 'Make another with `podwire token create`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_TOKEN_FOR_ANOTHER: {
+    message: 'the join token {id} is for the node "{bound}", and this is "{name}"',
+    hint: 'Join with --name {bound}, or make another with `podwire token create`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_SERVER_STATE: {
+    message: "the server's state in {folder} cannot be used: {reason}",
+    hint: 'Make it with `podwire init`, or name its folder with --state.',
     exit: 1,
   },
   ERR_PODWIRE_NODE_NAME_TAKEN: {
@@ -220,8 +270,28 @@ export const errorTable = {
     exit: 1,
   },
   ERR_PODWIRE_AGENT_RUNNING: {
-    message: 'another agent keeps this host already',
-    hint: 'One agent keeps a host. See which process it is with `ss -xlp src @podwire-agent`, and stop it first.',
+    message: 'another agent keeps the device {device} already',
+    hint: 'See which process it is with `fuser -v /run/podwire/lock/agent-{device}@*`, and stop it first; another network has a device of its own (`--device`).',
+    exit: 1,
+  },
+  ERR_PODWIRE_NETWORKS_OVERLAP: {
+    message: 'the range {range} overlaps {other}, which the network of the device {device} has on this host',
+    hint: 'Give one of the two networks another range. If the other has left this host, its rules go with `nft delete table inet podwire-{device}`.',
+    exit: 2,
+  },
+  ERR_PODWIRE_ATTACH: {
+    message: '{target} cannot be attached: {reason}',
+    hint: 'Name a container that runs, a network namespace (`ip netns list`), a process, or the path of a namespace; `podwire attach --list` shows what is attached.',
+    exit: 1,
+  },
+  ERR_PODWIRE_NOT_ATTACHED: {
+    message: '{target} is not attached to the network of {device}',
+    hint: 'See what is, and under which name, with `podwire attach --list`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_NO_PLACE: {
+    message: 'no such network has run on this host: its state is not in {folder} (devices there: {devices})',
+    hint: 'Start its agent first, or name the folder that the agent has with --state.',
     exit: 1,
   },
   ERR_PODWIRE_DEVICE_SILENT: {
@@ -237,6 +307,37 @@ export const errorTable = {
   ERR_PODWIRE_RANGE_EXHAUSTED: {
     message: 'no /{length} is left in the range {range}: {claimed} prefixes are claimed',
     hint: 'Remove the claims and records of nodes that are gone, or widen the range in network.json.',
+    exit: 1,
+  },
+
+  ERR_PODWIRE_NETWORK_EXISTS: {
+    message: 'the store {store} holds a network already, "{network}"; nothing was changed',
+    hint: 'Join it with a token of it (`podwire token create --store {store}`), or give the new network a store of its own.',
+    exit: 1,
+  },
+  ERR_PODWIRE_NOT_JOINED: {
+    message: 'this host has not joined {what}',
+    hint: 'Join with `podwire join TOKEN`; other commands take --store ADDRESS as well. `podwire token create` makes a token.',
+    exit: 1,
+  },
+  ERR_PODWIRE_JOINED_OTHERWISE: {
+    message: 'this host has joined {network} already, {otherwise}; nothing was changed',
+    hint: 'Leave it first with `podwire leave {network}`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_NODE_UNKNOWN: {
+    message: 'there is no node "{name}" in {store}',
+    hint: 'See which there are with `podwire node list`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_AGENT_SILENT: {
+    message: 'the agent of the network {network} does not answer: {reason}',
+    hint: 'See whether it runs with `systemctl status podwire@{network}`, or start it with `podwire agent {network}`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_HEALTH: {
+    message: 'health cannot be served on {address}: {reason}',
+    hint: 'Choose another address with --health, or see who holds it with `ss -tlpn`.',
     exit: 1,
   },
 
