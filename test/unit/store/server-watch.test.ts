@@ -23,17 +23,20 @@ test('server watch: a host that is gone without a word is noticed, and the watch
   const events: StoreEvent[] = []
   const ending = new AbortController()
   // The server's beats come every 5 s: by these, it is silent long before.
-  const ended = watchServer(client, event => events.push(event), ending.signal, { beatMs: 100, silentMs: 500 })
-  await until('in sync', () => inSync(events))
-  way.freeze()
-  await until('lost', () => events.at(-1)?.kind === 'lost')
-  const lost = events.at(-1)
-  assert.match(lost?.kind === 'lost' ? lost.reason : '', /nothing was heard for 0\.5 s/)
-  await (await server.admin()).writeNode(testRecord('b'))
-  way.mend()
-  await until('b is heard of', () => events.some(event => event.kind === 'node'))
-  ending.abort()
-  await ended
+  const ended = watchServer(client, event => events.push(event), ending.signal, { beatMs: 100, silentMs: 1_000 })
+  try {
+    await until('in sync', () => inSync(events), 30)
+    way.freeze()
+    await until('lost', () => events.at(-1)?.kind === 'lost', 30)
+    const lost = events.at(-1)
+    assert.match(lost?.kind === 'lost' ? lost.reason : '', /nothing was heard for 1 s/)
+    await (await server.admin()).writeNode(testRecord('b'))
+    way.mend()
+    await until('b is heard of', () => events.some(event => event.kind === 'node'), 30)
+  } finally {
+    ending.abort()
+    await ended
+  }
 })
 
 test('server watch: after a break what is gone is gone at once, as the server says so itself', async () => {
