@@ -67,7 +67,7 @@ async function followOnce(
         answer.destroy(error as Error)
       }
     })
-    await once(answer, 'end')
+    await once(answer, 'end') // or its error
     throw new Error('the server ended the watch')
   } finally {
     clearTimeout(silence)

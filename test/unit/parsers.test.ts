@@ -3,6 +3,7 @@
 // PODWIRE_FUZZ_RUNS=100000 tries others, so many each (see CONTRIBUTING.md).
 
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -20,8 +21,10 @@ import { parseSetWords } from '../../src/config/wg-set.ts'
 import { serviceFinder } from '../../src/config/wg-values.ts'
 import { parseLab } from '../../src/lab/description.ts'
 import type { DeviceState } from '../../src/model/device.ts'
+import { formatJoinToken, parseJoinToken } from '../../src/model/join-token.ts'
 import { parseNetworkConfig } from '../../src/model/network-config.ts'
 import { formatClaim, formatNodeRecord, parseClaim, parseNodeRecord } from '../../src/model/node-record.ts'
+import { parseWatchLine } from '../../src/store/watch-lines.ts'
 import { formatGetAnswer, formatSetRequest, parseGetAnswer, parseSetRequest } from '../../src/wireguard/uapi.ts'
 import { keys } from './config/refusal.ts'
 import { editedDocuments, editedTexts } from './edited.ts'
@@ -223,6 +226,36 @@ const parsers = [
     parse: text => parseNetworkConfig(text, 'a.json'),
   }),
   parser({
+    name: 'join token',
+    seeds: [formatJoinToken({ network: 'prod', store: 'file:/srv', node: 'a', secret: new Secret(Buffer.from('s')) })],
+    parse: parseJoinToken,
+    format: formatJoinToken,
+  }),
+  parser({
+    name: 'what is in a join token',
+    isJson: true,
+    seeds: [
+      `{"network":"prod","store":"server:https://192.0.2.1:7443","pin":"${'A'.repeat(43)}","ca":"x","secret":"s"}`,
+    ],
+    parse: text => parseJoinToken(joinTokenOf(text)),
+  }),
+  parser({
+    name: 'line of a watch',
+    isJson: true,
+    seeds: [
+      '{"kind":"list"}',
+      '{"kind":"inSync","at":"00ff.1"}',
+      `{"kind":"network","network":${network}}`,
+      `{"kind":"node","record":${record},"at":"00ff.2"}`,
+      `{"kind":"claim","claim":${claim}}`,
+      '{"kind":"nodeGone","name":"a","at":"00ff.3"}',
+      '{"kind":"claimGone","prefix":"10.99.1.0/24","at":"00ff.4"}',
+      `{"kind":"removal","removal":{"node":"a","publicKey":"${keys.a}","sinceMs":1}}`,
+      '{"kind":"error","code":"ERR_PODWIRE_STORE","message":"x","hint":"y"}',
+    ],
+    parse: parseWatchLine,
+  }),
+  parser({
     name: 'lab',
     isJson: true,
     seeds: examples('lab', '.json'),
@@ -230,6 +263,12 @@ const parsers = [
     format: lab => JSON.stringify(lab),
   }),
 ]
+
+/** A token of any text, with a right checksum. */
+function joinTokenOf(text: string): string {
+  const sum = createHash('sha256').update(text).digest().subarray(0, 4)
+  return `podwire1_${Buffer.concat([Buffer.from(text), sum]).toString('base64url')}`
+}
 
 for (const { name, seeds, isJson, parse, format } of parsers) {
   const texts = isJson ? fc.oneof(editedTexts(seeds), editedDocuments(seeds)) : editedTexts(seeds)

@@ -67,12 +67,13 @@ export class Way {
     for (const socket of this.#sockets) socket.destroy()
   }
 
-  /** Swallows what is sent, as a host that is gone does. */
+  /** Swallows what is sent, as a host that is gone does. When it is back, it knows none of the connections. */
   freeze(): void {
     this.#state = 'frozen'
   }
 
   mend(): void {
+    this.cut()
     this.#state = 'open'
   }
 
