@@ -211,7 +211,7 @@ export const errorTable = {
   },
   ERR_PODWIRE_STORE: {
     message: 'the store {store}: {what}: {reason}',
-    hint: 'Make the folder, put a network.json into it, and let this process read and write there.',
+    hint: 'See that the store runs and answers, and that this process may read and write there; `podwire init` sets one up.',
     exit: 1,
   },
   ERR_PODWIRE_STORE_PIN: {
@@ -308,6 +308,11 @@ export const errorTable = {
   ERR_PODWIRE_JOINED_OTHERWISE: {
     message: 'this host has joined {network} already, {otherwise}; nothing was changed',
     hint: 'Leave it first with `podwire leave {network}`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_TOKEN_UNSUPPORTED: {
+    message: 'the store {store} cannot do this with tokens: {what}',
+    hint: '{instead}.',
     exit: 1,
   },
   ERR_PODWIRE_NODE_UNKNOWN: {
