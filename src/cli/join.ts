@@ -39,7 +39,7 @@ Examples:
   podwire join --name web-1 --no-start podwire1_…
 
 Environment:
-  PODWIRE_ROOT=/folder   a folder in place of / for settings, keys and units`,
+  PODWIRE_ROOT=/folder   a folder in place of / for settings, keys and sockets`,
     )
     .action(async (text: string | undefined, flags: JoinFlags) => {
       const token = parseJoinToken(text === undefined || text === '-' ? await readToken() : text)
@@ -64,21 +64,18 @@ Environment:
 }
 
 async function start({ network }: Settings): Promise<void> {
-  const [{ enableUnit, hasSystemd, installUnit, unitText }, { readText }, { placed }] = await Promise.all([
+  const [{ agentUnit, enableUnit, hasSystemd, installUnit, unitText }, { readText }] = await Promise.all([
     import('../system/systemd.ts'),
     import('../system/read-text.ts'),
-    import('../agent/settings.ts'),
   ])
   if (!hasSystemd()) {
     console.log(`systemd does not run here. Start the agent, and keep it running:\n  podwire agent ${network}`)
     return
   }
   const main = fileURLToPath(new URL('./main.js', import.meta.url))
-  const unit = fileURLToPath(new URL('../../../deploy/systemd/podwire@.service', import.meta.url))
-  await installUnit(
-    placed('/etc/systemd/system/podwire@.service'),
-    unitText(await readText(unit), [process.execPath, main]),
-  )
+  const unit = fileURLToPath(new URL(`../../../deploy/systemd/${agentUnit}`, import.meta.url))
+  const { PODWIRE_ROOT } = process.env
+  await installUnit(unitText(await readText(unit), { podwire: [process.execPath, main], root: PODWIRE_ROOT }))
   await enableUnit(`podwire@${network}.service`)
   console.log(
     `The unit podwire@${network} is started, and starts with the machine. See it with: podwire status ${network}`,

@@ -3,7 +3,7 @@
 
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { join } from 'node:path'
 import { podwireError, reasonOf } from '../base/errors.ts'
 import { exec } from '../base/exec.ts'
 
@@ -12,17 +12,29 @@ export function hasSystemd(): boolean {
   return existsSync('/run/systemd/system')
 }
 
-/** The text of a unit with `/usr/bin/env podwire` replaced by a command line of one's own. */
-export function unitText(text: string, podwire: readonly string[]): string {
-  const words = podwire.map(word => `"${word.replace(/["\\]/g, '\\$&').replaceAll('%', '%%').replaceAll('$', '$$$$')}"`)
-  return text.replaceAll('/usr/bin/env podwire', () => words.join(' '))
+/** The name of the agents' unit. */
+export const agentUnit = 'podwire@.service'
+/** Where a machine's own units are. */
+const unitFolder = '/etc/systemd/system'
+
+/** The text of a unit for a podwire of that command line, and for a folder in place of / where one is used. */
+export function unitText(
+  text: string,
+  { podwire, root }: { podwire: readonly string[]; root?: string | undefined },
+): string {
+  const quote = (word: string) => `"${word.replace(/["\\]/g, '\\$&').replaceAll('%', '%%')}"`
+  const command = podwire.map(word => quote(word).replaceAll('$', '$$$$')).join(' ')
+  return text
+    .replace('/usr/bin/env podwire', () => command)
+    .replace('[Service]\n', line => (root ? `${line}Environment=${quote(`PODWIRE_ROOT=${root}`)}\n` : line))
 }
 
-/** Puts a unit in its place, if it is not there as it should be. Errors: ERR_PODWIRE_FILE, ERR_PODWIRE_COMMAND_FAILED. */
-export async function installUnit(file: string, text: string): Promise<void> {
+/** Puts the agents' unit in its place, if it is not there as it should be. Errors: ERR_PODWIRE_FILE, ERR_PODWIRE_COMMAND_FAILED. */
+export async function installUnit(text: string): Promise<void> {
+  const file = join(unitFolder, agentUnit)
   if ((await readFile(file, 'utf8').catch(() => undefined)) === text) return
   try {
-    await mkdir(dirname(file), { recursive: true })
+    await mkdir(unitFolder, { recursive: true })
     await writeFile(file, text)
   } catch (error) {
     throw podwireError('ERR_PODWIRE_FILE', { file, what: 'written', reason: reasonOf(error) }, error)

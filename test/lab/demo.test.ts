@@ -68,7 +68,6 @@ test('podwire demo: keeps every promise; --json prints figures only, --keep says
     assert.ok(figures.throughput.gigabitsPerSecond > 0.05, `${figures.throughput.gigabitsPerSecond} Gbit/s`)
     assert.equal(figures.wgShow.match(/^peer: /gm)?.length, 3)
     assert.match(figures.wgShow, /private key: \(hidden\)/)
-    assert.ok(figures.seconds < 60, `${figures.seconds} s`)
 
     const commands = stderr.split('\n').flatMap(line => /^ {2}(.*)$/.exec(line)?.[1] ?? [])
     assert.equal(commands.length, 7)

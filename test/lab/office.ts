@@ -46,6 +46,8 @@ export class Office implements AsyncDisposable {
   }
 
   readonly until = until
+  /** Podwire's own. */
+  readonly command = [process.execPath, cli] as const
 
   /** The number of a host, by which its addresses end. */
   place(host: string): number {
