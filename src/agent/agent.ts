@@ -7,7 +7,7 @@
 // fails does not keep a round from the host, and a device that fails does not keep it from closing the host.
 
 import { join } from 'node:path'
-import { podwireError, reasonOf } from '../base/errors.ts'
+import { podwireError } from '../base/errors.ts'
 import type { PublicKey } from '../base/key.ts'
 import type { Log } from '../base/log.ts'
 import type { Secret } from '../base/secret.ts'
@@ -28,8 +28,8 @@ import { generatePrivateKey, publicKeyOf } from '../wireguard/keys.ts'
 import { type Backend, chooseBackend, openBackend } from './backend.ts'
 import { closeHost } from './bare-host.ts'
 import { claimPrefixes } from './claim.ts'
-import { keepClosed } from './closed-file.ts'
 import { greetNewPeers } from './greet.ts'
+import { HostFiles } from './host-files.ts'
 import { lockDevice } from './host-lock.ts'
 import { type DeviceHost, ensureDevice, requireRoom } from './own-device.ts'
 import { Reconciler } from './reconciler.ts'
@@ -125,6 +125,7 @@ class Agent {
   readonly #publicKey: PublicKey
   readonly #reconciler = new Reconciler()
   #prefixes: readonly string[]
+  readonly #files: HostFiles
   /** What was wrong with records in the last round: each is logged once. */
   #problems: ReadonlySet<string> = new Set()
   #synced = () => {}
@@ -136,6 +137,7 @@ class Agent {
   constructor(parts: Parts) {
     this.#parts = parts
     this.#prefixes = parts.prefixes
+    this.#files = new HostFiles(parts.stateFolder)
     this.#publicKey = publicKeyOf(parts.privateKey)
   }
 
@@ -194,15 +196,12 @@ class Agent {
   }
 
   async #round(): Promise<void> {
-    const { view, host, endpoints, stateFolder, device, log } = this.#parts
+    const { view, host, endpoints, device, log } = this.#parts
     const seen = view.seen
     if (seen === undefined) return
     if (seen.network !== this.#network) {
       requireOutside(seen.network, this.#parts, host.links)
       await requireApart(seen.network, host)
-      await keepClosed(stateFolder, device, seen.network).catch((error: unknown) =>
-        log.warn({ reason: reasonOf(error) }, 'what closes this host when it starts again could not be written'),
-      )
     }
     this.#network = seen.network
 
@@ -214,6 +213,7 @@ class Agent {
       })
     }
     if (this.#forgotten || (view.inSync && !this.#holdsClaims(seen))) await tellStore(() => this.#claim(seen))
+    await this.#files.keep({ device, prefixes: this.#prefixes, network: seen.network }, log)
     // With an endpoint, whoever reads our record may send at once: it is written when all is ready. Without one nobody can
     // send before we do, and what we send to those who have not read it is lost for 5 s: it is written first.
     const speaksFirst = endpoints.length === 0

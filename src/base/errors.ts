@@ -279,6 +279,21 @@ export const errorTable = {
     hint: 'Give one of the two networks another range. If the other has left this host, its rules go with `nft delete table inet podwire-{device}`.',
     exit: 2,
   },
+  ERR_PODWIRE_ATTACH: {
+    message: '{target} cannot be attached: {reason}',
+    hint: 'Name a container that runs, a network namespace (`ip netns list`), a process, or the path of a namespace; `podwire attach --list` shows what is attached.',
+    exit: 1,
+  },
+  ERR_PODWIRE_NOT_ATTACHED: {
+    message: '{target} is not attached to the network of {device}',
+    hint: 'See what is, and under which name, with `podwire attach --list`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_NO_PLACE: {
+    message: 'no such network has run on this host: its state is not in {folder} (devices there: {devices})',
+    hint: 'Start its agent first, or name the folder that the agent has with --state.',
+    exit: 1,
+  },
   ERR_PODWIRE_DEVICE_SILENT: {
     message: 'the device {device} was started, and its socket does not answer: {reason}',
     hint: 'Start it by hand to see what it says: `podwire device --foreground {device}`.',

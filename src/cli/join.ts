@@ -64,7 +64,7 @@ Environment:
 }
 
 async function start({ network }: Settings): Promise<void> {
-  const [{ agentUnit, enableUnit, hasSystemd, installUnit, unitText }, { readText }] = await Promise.all([
+  const [{ agentUnits, enableUnit, hasSystemd, installUnit, unitText }, { readText }] = await Promise.all([
     import('../system/systemd.ts'),
     import('../system/read-text.ts'),
   ])
@@ -73,10 +73,12 @@ async function start({ network }: Settings): Promise<void> {
     return
   }
   const main = fileURLToPath(new URL('./main.js', import.meta.url))
-  const unit = fileURLToPath(new URL(`../../../deploy/systemd/${agentUnit}`, import.meta.url))
-  const { PODWIRE_ROOT } = process.env
-  await installUnit(unitText(await readText(unit), { podwire: [process.execPath, main], root: PODWIRE_ROOT }))
-  await enableUnit(`podwire@${network}.service`)
+  const { PODWIRE_ROOT: root } = process.env
+  for (const unit of agentUnits) {
+    const text = await readText(fileURLToPath(new URL(`../../../deploy/systemd/${unit}`, import.meta.url)))
+    await installUnit(unit, unitText(text, { podwire: [process.execPath, main], root }))
+    await enableUnit(unit.replace('@', `@${network}`))
+  }
   console.log(
     `The unit podwire@${network} is started, and starts with the machine. See it with: podwire status ${network}`,
   )

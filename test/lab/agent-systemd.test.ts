@@ -23,7 +23,7 @@ test('systemd: join starts the agent, however it ends its device carries on, and
       const podwire = `env PODWIRE_ROOT=${office.path('a', '/')} ${office.command.join(' ')}`
       const said = await inside(`${podwire} join --name a --backend userspace ${token}`)
       assert.match(said, /^The unit podwire@prod is started, and starts with the machine\./m)
-      assert.equal((await systemctl(`is-enabled ${unit}`)).trim(), 'enabled')
+      assert.equal((await systemctl(`is-enabled ${unit} podwire-close`)).trim(), 'enabled\nenabled')
       await office.reach('a', 'b')
       const property = async (name: string) => (await systemctl(`show --property ${name} --value ${unit}`)).trim()
       const device = await inside('pgrep -f "device podwire0"')
@@ -57,7 +57,7 @@ test('systemd: join starts the agent, however it ends its device carries on, and
       assert.match(left, /^agent: the unit podwire@prod\.service is stopped, and starts no more$/m)
       assert.match(left, /has left the network prod/)
       assert.equal((await systemctl(`is-active ${unit}`)).trim(), 'inactive')
-      assert.equal((await systemctl(`is-enabled ${unit}`)).trim(), 'disabled')
+      assert.equal(await inside('find /etc/systemd/system -name "podwire*"'), '')
       assert.deepEqual(await office.traces('a'), office.bare)
     })
   })
