@@ -15,8 +15,8 @@ export async function makeStateFolder(folder: string): Promise<void> {
   await chmod(folder, 0o700)
 }
 
-/** Writes what the store's form needs. Again after a crash it does the same. Errors: ERR_PODWIRE_JOIN_TOKEN, those of the store. */
-export async function takeAccess(token: JoinToken, stateFolder: string): Promise<StoreAccess> {
+/** Gets node `name` its right, and writes what it needs. Again after a crash it does the same. Errors: ERR_PODWIRE_JOIN_TOKEN, those of the store. */
+export async function takeAccess(token: JoinToken, name: string, stateFolder: string): Promise<StoreAccess> {
   const [form = ''] = token.store.split(':')
   const secret = Buffer.from(token.secret.bytes).toString()
   const caFile = join(stateFolder, 'store-ca.pem')
@@ -25,6 +25,10 @@ export async function takeAccess(token: JoinToken, stateFolder: string): Promise
   switch (form) {
     case 'file':
       return {}
+    case 'server': {
+      const { joinServer } = await import('../store/server-join.ts')
+      return joinServer(token, name, join(stateFolder, 'identity.key'))
+    }
     case 'etcd': {
       const [, user, password] = /^([^:]+):(.+)$/s.exec(secret) ?? []
       if (user === undefined || password === undefined) {

@@ -62,7 +62,7 @@ export async function joinNetwork(options: JoinOptions): Promise<Joined> {
     await makeStateFolder(stateFolder)
     const publicKey = publicKeyOf(await readOrCreateKey(keyFile(stateFolder), generatePrivateKey))
     say(`key: ${publicKey}, made here; its private half stays in ${keyFile(stateFolder)}`)
-    const access = await takeAccess(token, stateFolder)
+    const access = await takeAccess(token, name, stateFolder)
     const endpoints = chooseEndpoints(options, host.links, { device, listenPort })
     const store = await openStore(token.store, access)
     try {

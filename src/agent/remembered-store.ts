@@ -24,6 +24,7 @@ interface Remembering {
   readonly settleMs?: number
 }
 
+const firstWriteAfterMs = 1_000
 /** As many as people read. */
 const maxReasons = 50
 
@@ -46,11 +47,14 @@ export class RememberedStore implements Store {
   #written = Promise.resolve()
   #waiting: NodeJS.Timeout | undefined
   #isClosed = false
+  /** The first view is written soon: a node that has just joined has none. */
+  #afterMs: number
   #settling: NodeJS.Timeout | undefined
 
   constructor(inner: Store, { writeAfterMs = 30_000, settleMs = 5_000, ...remembering }: Remembering) {
     this.address = inner.address
     this.#inner = inner
+    this.#afterMs = Math.min(firstWriteAfterMs, writeAfterMs)
     this.#remembering = { ...remembering, writeAfterMs, settleMs }
   }
 
@@ -234,7 +238,8 @@ export class RememberedStore implements Store {
     this.#waiting ??= setTimeout(() => {
       this.#waiting = undefined
       this.#written = this.#written.then(() => this.#write())
-    }, this.#remembering.writeAfterMs).unref()
+    }, this.#afterMs).unref()
+    this.#afterMs = this.#remembering.writeAfterMs
   }
 
   async #write(): Promise<void> {

@@ -325,6 +325,11 @@ export const errorTable = {
     hint: 'Leave it first with `podwire leave {network}`.',
     exit: 1,
   },
+  ERR_PODWIRE_TOKEN_UNSUPPORTED: {
+    message: 'the store {store} cannot do this with tokens: {what}',
+    hint: '{instead}.',
+    exit: 1,
+  },
   ERR_PODWIRE_NODE_UNKNOWN: {
     message: 'there is no node "{name}" in {store}',
     hint: 'See which there are with `podwire node list`.',

@@ -19,8 +19,8 @@ export function define(command: Command): void {
     .addHelpText(
       'after',
       `
-Three hosts on two networks joined by a router, one behind a NAT: namespaces of this machine, with an agent on each and two
-containers. It needs root, takes about half a minute, and leaves nothing.
+Three hosts on two networks joined by a router, one behind a NAT: namespaces of this machine, each set up by the commands
+that a user would type (init, server, token create, join, agent), with two containers. It needs root, takes about half a minute, and leaves nothing.
 
 Examples:
   podwire demo
@@ -86,7 +86,7 @@ function formatTable({ reach, meshMs, wire, throughput, join, restart, seconds, 
     streams.map(({ name, lost, sent }) => ['', `${lost} of ${sent} packets lost, ${name}`])
   const rows: readonly string[][] = [
     ['reach', `${reach.pings} pings and ${reach.fetches} pages of ${reach.expected} each, IPv4 and IPv6`],
-    ['first mesh', `${meshMs} ms after the agents were started`],
+    ['first mesh', `${meshMs} ms after the first \`podwire join\``],
     ['on the wire', `${wire.violations.length} frames with an address of the network or the payload in clear`],
     ...wire.captures.map(({ where, frames }) => ['', `of ${frames} at ${where}`]),
     ['messages', `${initiation} initiations, ${response} responses, ${cookie} cookies, ${data} data`],

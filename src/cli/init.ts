@@ -1,8 +1,12 @@
 // `podwire init`: sets a network up in a store, once.
 
 import type { Command } from 'commander'
+import { placed } from '../agent/settings.ts'
 import { podwireError } from '../base/errors.ts'
 import { formatNetworkConfig, type NetworkConfig, parseNetworkConfig } from '../model/network-config.ts'
+import type { StoreAccess } from '../store/access.ts'
+import { defaultStateFolder } from '../store/server-address.ts'
+import { openStore } from '../store/store.ts'
 import { collect } from './node-flags.ts'
 import { defineStoreFlags, readAccess, type StoreFlags } from './store-flags.ts'
 
@@ -28,6 +32,7 @@ The store is set up once: one that holds a network is left as it is. No host may
 
 Examples:
   podwire init prod --range 10.99.0.0/16 --range fd99::/48 --store file:/srv/podwire
+  podwire init prod --range 10.99.0.0/16 --store server:https://198.51.100.1:7443
   podwire init prod --range 10.99.0.0/16 --node-prefix /26 --store file:/srv/podwire`,
     )
     .action(async (name: string, flags: InitFlags) => {
@@ -70,24 +75,47 @@ async function requireUnused(network: NetworkConfig): Promise<void> {
 }
 
 async function createIn(network: NetworkConfig, flags: InitFlags): Promise<void> {
-  const { openStore } = await import('../store/store.ts')
-  if (flags.store === undefined) {
+  const { store: address } = flags
+  if (address === undefined) {
     throw podwireError('ERR_PODWIRE_USAGE', {
       what: "required option '--store <address>' not specified",
       command: 'init',
     })
   }
-  const store = await openStore(flags.store, readAccess(flags))
+  if (address.startsWith('server:https:')) await createServer(network, address)
+  else await createNetwork(network, address, readAccess(flags))
+}
+
+/** The server's own folder is made, on this host: nodes cannot set a network up. */
+async function createServer(network: NetworkConfig, address: string): Promise<void> {
+  if (process.geteuid?.() !== 0) throw podwireError('ERR_PODWIRE_NEEDS_ROOT', { what: 'setting a server up' })
+  const folder = placed(defaultStateFolder)
+  const { createServerState } = await import('../server/state.ts')
+  await createServerState(folder, { address, network })
+  say(network, address)
+  console.log(`Everything is in ${folder}. Start the server on this host, and keep it running:
+  podwire server
+then, for each host that is to join, make a token here and use it there:
+  podwire token create
+  podwire join TOKEN`)
+}
+
+async function createNetwork(network: NetworkConfig, address: string, access: StoreAccess): Promise<void> {
+  const store = await openStore(address, access)
   try {
     if (!(await store.createNetwork(network))) {
       const { name } = await store.readNetwork()
       throw podwireError('ERR_PODWIRE_NETWORK_EXISTS', { store: store.address, network: name })
     }
-    console.log(`${store.address} holds the network ${network.name}:\n${formatNetworkConfig(network)}`)
+    say(network, store.address)
     console.log(`A token for a host to join, and on that host:
   podwire token create --store ${store.address}
   podwire join TOKEN`)
   } finally {
     await store.close()
   }
+}
+
+function say(network: NetworkConfig, address: string): void {
+  console.log(`${address} holds the network ${network.name}:\n${formatNetworkConfig(network)}`)
 }

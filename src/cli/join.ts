@@ -39,7 +39,7 @@ Examples:
   podwire join --name web-1 --no-start podwire1_…
 
 Environment:
-  PODWIRE_ROOT=/folder   a folder in place of / for settings, keys and units`,
+  PODWIRE_ROOT=/folder   a folder in place of / for settings, keys and sockets`,
     )
     .action(async (text: string | undefined, flags: JoinFlags) => {
       const token = parseJoinToken(text === undefined || text === '-' ? await readToken() : text)
@@ -64,19 +64,19 @@ Environment:
 }
 
 async function start({ network }: Settings): Promise<void> {
-  const [{ enableUnit, hasSystemd, installUnit, unitText }, { readText }, { placed }] = await Promise.all([
+  const [{ agentUnits, enableUnit, hasSystemd, installUnit, unitText }, { readText }] = await Promise.all([
     import('../system/systemd.ts'),
     import('../system/read-text.ts'),
-    import('../agent/settings.ts'),
   ])
   if (!hasSystemd()) {
     console.log(`systemd does not run here. Start the agent, and keep it running:\n  podwire agent ${network}`)
     return
   }
   const main = fileURLToPath(new URL('./main.js', import.meta.url))
-  for (const unit of ['podwire-close.service', 'podwire@.service']) {
+  const { PODWIRE_ROOT: root } = process.env
+  for (const unit of agentUnits) {
     const text = await readText(fileURLToPath(new URL(`../../../deploy/systemd/${unit}`, import.meta.url)))
-    await installUnit(placed(`/etc/systemd/system/${unit}`), unitText(text, [process.execPath, main]))
+    await installUnit(unit, unitText(text, { podwire: [process.execPath, main], root }))
     await enableUnit(unit.replace('@', `@${network}`))
   }
   console.log(

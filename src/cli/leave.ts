@@ -18,11 +18,8 @@ Examples:
   podwire leave --force prod`,
     )
     .action(async (network: string, { force = false }: { force?: boolean }) => {
-      const [{ leaveNetwork }, { readSettings }, { disableUnit, hasSystemd }] = await Promise.all([
-        import('../agent/leave.ts'),
-        import('../agent/settings.ts'),
-        import('../system/systemd.ts'),
-      ])
+      const [{ leaveNetwork }, { joinedNetworks, readSettings }, { disableUnit, hasSystemd, removeAgentUnits }] =
+        await Promise.all([import('../agent/leave.ts'), import('../agent/settings.ts'), import('../system/systemd.ts')])
       const settings = await readSettings(network)
       if (settings === undefined) throw podwireError('ERR_PODWIRE_NOT_JOINED', { what: `the network ${network}` })
       const unit = `podwire@${network}.service`
@@ -32,6 +29,7 @@ Examples:
         console.log(`agent: the unit ${unit} is stopped, and starts no more`)
       }
       await leaveNetwork({ settings, force, stopAgent, say: console.log })
+      if (hasSystemd() && (await joinedNetworks()).length === 0) await removeAgentUnits()
       console.log(`This host has left the network ${network}.`)
     })
 }

@@ -2,6 +2,7 @@
 
 import type { ListedNode, NodeList } from '../agent/node-list.ts'
 import { printable } from './printable.ts'
+import { formatTable } from './table.ts'
 
 export function formatNodes({ network, nodes, unreadable }: NodeList): string {
   const rows = [
@@ -14,15 +15,8 @@ export function formatNodes({ network, nodes, unreadable }: NodeList): string {
       node.problem === undefined ? (node.self ? 'this host' : '') : `left out: ${node.problem}`,
     ]),
   ]
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map(row => row[column]?.length ?? 0))) ?? []
-  const lines = rows.map(row =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  )
-  const table = nodes.length === 0 ? [`The network ${network} has no nodes yet.`] : lines
-  return printable([...table, ...unreadable.map(reason => `left out: ${reason}`)].join('\n'))
+  const table = nodes.length === 0 ? `The network ${network} has no nodes yet.` : formatTable(rows)
+  return printable([table, ...unreadable.map(reason => `left out: ${reason}`)].join('\n'))
 }
 
 export function formatNode(node: ListedNode): string {

@@ -1,9 +1,10 @@
 // `podwire server`: the store for a handful of hosts, until a signal.
 
 import type { Command } from 'commander'
+import { placed } from '../agent/settings.ts'
 import { parseEndpoint } from '../base/endpoint.ts'
 import { podwireError } from '../base/errors.ts'
-import { defaultStateFolder } from '../server/state.ts'
+import { defaultStateFolder } from '../store/server-address.ts'
 
 interface ServerFlags {
   readonly state: string
@@ -15,7 +16,7 @@ const levels = ['debug', 'info', 'warn', 'error']
 
 export function define(command: Command): void {
   command
-    .option('--state <folder>', 'where it keeps everything: `podwire init` made it', defaultStateFolder)
+    .option('--state <folder>', 'where it keeps everything: `podwire init` made it', placed(defaultStateFolder))
     .option('--listen <ip:port>', "where it listens; else on all addresses, on its address's port")
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
     .addHelpText(

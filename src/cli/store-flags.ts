@@ -1,10 +1,13 @@
 // How a command comes to its store: by --store and the options of access beside it, or by the settings of a network that this
 // host has joined.
 
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Command } from 'commander'
-import { joinedNetworks, readSettings, type Settings } from '../agent/settings.ts'
+import { joinedNetworks, placed, readSettings, type Settings } from '../agent/settings.ts'
 import { podwireError } from '../base/errors.ts'
 import type { StoreAccess } from '../store/access.ts'
+import { defaultStateFolder } from '../store/server-address.ts'
 import { openStore, type Store } from '../store/store.ts'
 
 /** As commander gives them. */
@@ -65,18 +68,33 @@ export async function chooseSettings(network: string | undefined, command: strin
 /** A store that a command works in, and what this host is there. */
 export interface OpenedStore {
   readonly store: Store
-  readonly access: StoreAccess
-  /** Absent where the store was named by --store. */
+  /** Absent where this host has not joined, or where the store was named by --store. */
   readonly settings?: Settings
 }
 
-/** The store of --store, else that of a network joined. Errors: those of chooseSettings and openStore. */
+/**
+ * The store of --store; else that of a network joined, by the right of its server's root where that server is on this host.
+ * Errors: those of chooseSettings and openStore.
+ */
 export async function openChosenStore(flags: StoreFlags & { network?: string }, command: string): Promise<OpenedStore> {
-  if (flags.store !== undefined) {
-    const access = readAccess(flags)
-    return { store: await openStore(flags.store, access), access }
+  if (flags.store !== undefined) return { store: await openStore(flags.store, readAccess(flags)) }
+  const server = await serverHere()
+  const names = await joinedNetworks()
+  if (server !== undefined && flags.network === undefined && names.length === 0) {
+    return { store: await openStore(server.store) }
   }
   const settings = await chooseSettings(flags.network, command)
-  const { store, access } = settings
-  return { store: await openStore(store, access), access, settings }
+  const isOurs = settings.store === server?.address
+  return { store: await openStore(isOurs ? server.store : settings.store, isOurs ? {} : settings.access), settings }
+}
+
+/** A server whose folder is on this host: its address for nodes, and for root of this host. */
+async function serverHere(): Promise<{ address: string; store: string } | undefined> {
+  const folder = placed(defaultStateFolder)
+  try {
+    const { address } = JSON.parse(await readFile(join(folder, 'server.json'), 'utf8'))
+    return { address, store: `server:${folder}` }
+  } catch {
+    return undefined // there is none, or it is not ours to see
+  }
 }

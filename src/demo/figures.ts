@@ -6,7 +6,7 @@ import type { StreamResult } from '../lab/stream.ts'
 export interface Figures {
   /** Between every two containers, each way; IPv4 and IPv6 counted apart, so `expected` is pairs times families. */
   readonly reach: { readonly expected: number; readonly pings: number; readonly fetches: number }
-  /** From the start of the agents until every host's container answered every other's. */
+  /** From the first `podwire join` until every host's container answered every other's. */
   readonly meshMs: number
   readonly wire: {
     readonly captures: readonly { readonly where: string; readonly frames: number; readonly dropped: number }[]

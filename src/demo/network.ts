@@ -10,8 +10,9 @@ import type { HostDescription, LabDescription } from '../lab/description.ts'
 /** The network's range, which nothing between the hosts may show. */
 export const range = ['10.99.0.0/16', 'fd99::/48']
 
-/** The store's network.json. */
-export const networkDocument = { name: 'demo', range, nodePrefixLength: { ipv4: 24, ipv6: 64 } }
+/** Its name, and the host of its server: the records of all are there. */
+export const network = 'demo'
+export const serverHost = { name: 'a', address: '192.0.2.10' }
 
 const toSouth = ['198.51.100.254', '2001:db8:2::fe']
 
@@ -55,14 +56,6 @@ export const labDescription: LabDescription = {
 
 /** The host that joins while traffic flows. */
 export const lateHost = { name: 'd', description: southHost(30) }
-
-/** Where the hosts' devices are reached; c, behind its NAT, is not. */
-export const endpoints: Readonly<Record<string, readonly string[]>> = {
-  a: ['192.0.2.10:51820'],
-  b: ['198.51.100.10:51820'],
-  c: [],
-  d: ['198.51.100.30:51820'],
-}
 
 /** Where everything between hosts passes: both sides of the router, and the LAN that b and c's NAT share. */
 export const capturePoints = [

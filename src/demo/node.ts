@@ -7,8 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { addressAt, formatAddress, parsePrefix } from '../base/cidr.ts'
 import { podwireError } from '../base/errors.ts'
 import type { Lab } from '../lab/lab.ts'
-import { parseNodeRecord } from '../model/node-record.ts'
-import { endpoints } from './network.ts'
+import { network, range, serverHost } from './network.ts'
 
 const device = 'podwire0'
 export const webPort = 8080
@@ -30,24 +29,43 @@ export interface Stage {
   readonly canary: string
 }
 
-export function storeFolder({ lab }: Stage): string {
-  return join(lab.sharedFolder, 'store')
-}
-
 function logFile({ lab }: Stage, name: string): string {
   return join(lab.sharedFolder, 'logs', `${name}.log`)
 }
 
+/** Podwire on a host, with a root folder of its own, as if the host were a machine of its own. */
+function podwireOn({ lab, podwire }: Stage, host: string, words: readonly string[]): [string, ...string[]] {
+  return ['env', `PODWIRE_ROOT=${join(lab.sharedFolder, 'roots', host)}`, ...podwire, ...words]
+}
+
+async function run(stage: Stage, host: string, words: readonly string[]): Promise<string> {
+  return (await stage.lab.exec(host, podwireOn(stage, host, words))).stdout
+}
+
+/** Sets the network up and starts its server: both go with the lab. */
+export async function startServer(stage: Stage): Promise<void> {
+  const { name, address } = serverHost
+  mkdirSync(join(stage.lab.sharedFolder, 'logs'), { recursive: true })
+  const ranges = range.flatMap(prefix => ['--range', prefix])
+  await run(stage, name, ['init', network, ...ranges, '--store', `server:https://${address}:7443`])
+  startApart(stage, name, 'server', podwireOn(stage, name, ['server']))
+  await until('the server', () => readFileSync(logFile(stage, 'server'), 'utf8').includes('the server is ready'))
+}
+
+/** A token by which one host may join. */
+export async function makeToken(stage: Stage): Promise<string> {
+  return (await run(stage, serverHost.name, ['token', 'create'])).trim()
+}
+
+/** Makes a host a node, and starts its agent. */
+export async function joinNetwork(stage: Stage, node: string, token: string): Promise<ChildProcess> {
+  await run(stage, node, ['join', '--name', node, '--backend', 'userspace', token])
+  return startAgent(stage, node)
+}
+
 /** Starts the agent of a host; what it says is added to the host's log. It goes with the lab, not with this process. */
 export function startAgent(stage: Stage, node: string): ChildProcess {
-  const { lab, podwire } = stage
-  const state = join(lab.sharedFolder, 'state', node)
-  mkdirSync(state, { recursive: true, mode: 0o700 })
-  mkdirSync(join(lab.sharedFolder, 'logs'), { recursive: true })
-  const where = ['--store', `file:${storeFolder(stage)}`, '--name', node, '--state', state]
-  const flags = [...where, '--device', device, '--backend', 'userspace']
-  const reachable = (endpoints[node] ?? []).flatMap(endpoint => ['--endpoint', endpoint])
-  return startApart(stage, node, `agent-${node}`, [...podwire, 'agent', ...flags, ...reachable])
+  return startApart(stage, node, `agent-${node}`, podwireOn(stage, node, ['agent', network]))
 }
 
 function startApart(stage: Stage, host: string, log: string, command: [string, ...string[]]): ChildProcess {
@@ -57,16 +75,19 @@ function startApart(stage: Stage, host: string, log: string, command: [string, .
   return child
 }
 
-/** The prefixes in a node's record, when it is there; an agent that has ended is an error with what it said last. */
+/** The prefixes in a node's record, when it is written; an agent that has ended is an error with what it said last. */
 export async function claimedPrefixes(stage: Stage, node: string, agent: ChildProcess): Promise<readonly string[]> {
-  const file = join(storeFolder(stage), 'nodes', `${node}.json`)
+  const written = () =>
+    agentLog(stage, node)
+      .split('\n')
+      .find(line => line.includes('"own record written"'))
   await until(`the record of node ${node}`, () => {
-    if (agent.exitCode === null && agent.signalCode === null) return existsSync(file)
+    if (agent.exitCode === null && agent.signalCode === null) return written() !== undefined
     const output = logTail(stage, node)
-    const command = `podwire agent --name ${node}`
+    const command = `podwire agent ${network}`
     throw podwireError('ERR_PODWIRE_COMMAND_FAILED', { command, status: `status ${agent.exitCode}`, output })
   })
-  return parseNodeRecord(readFileSync(file, 'utf8'), file).prefixes
+  return JSON.parse(written() ?? '').prefixes
 }
 
 /** All that the agents of a node have logged; nothing if the lab was taken down meanwhile. */

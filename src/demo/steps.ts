@@ -1,7 +1,7 @@
 // The demo as steps in order, each taking what the ones before it made, and each filling in its part of the figures.
 // A promise that is not kept becomes a line of `failures`, and the demo goes on; only what stops it throws.
 
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { podwireError } from '../base/errors.ts'
 import { exec } from '../base/exec.ts'
@@ -9,19 +9,21 @@ import { type Capture, judgeCapture, startCapture } from '../lab/capture.ts'
 import { startLab } from '../lab/lab.ts'
 import { sharedFolder } from '../lab/names.ts'
 import type { Figures, StreamFigures } from './figures.ts'
-import { capturePoints, labDescription, lateHost, networkDocument, range } from './network.ts'
+import { capturePoints, labDescription, lateHost, range } from './network.ts'
 import {
   agentLog,
   attachContainers,
   type Container,
   claimedPrefixes,
   deviceState,
+  joinNetwork,
   logTail,
+  makeToken,
   pageOf,
   type Stage,
   serveWeb,
   startAgent,
-  storeFolder,
+  startServer,
   until,
 } from './node.ts'
 import { fetchPage, firstAnswer, iperf, pairs, ping, seconds, underLoad, untilReached } from './traffic.ts'
@@ -78,8 +80,6 @@ export function planDemo(podwire: readonly [string, string], canary: string): De
     const lab = await startLab(labDescription, { file: join(sharedFolder(labDescription.name), 'lab.json') })
     opened = { lab, podwire, canary }
     writeFileSync(join(lab.sharedFolder, 'lab.json'), JSON.stringify(lab.description, undefined, 2))
-    mkdirSync(storeFolder(opened))
-    writeFileSync(join(storeFolder(opened), 'network.json'), JSON.stringify(networkDocument, undefined, 2))
     for (const { host, link } of capturePoints) {
       captures.push(await startCapture(lab, host, link, join(lab.sharedFolder, `${host}-${link}.pcap`)))
     }
@@ -87,12 +87,16 @@ export function planDemo(podwire: readonly [string, string], canary: string): De
   }
 
   async function startNodes(say: (text: string) => void): Promise<string> {
-    const agentsMs = performance.now()
+    say('a sets the network up and serves it')
+    await startServer(stage())
     const nodes = ['a', 'b', 'c']
-    for (const node of nodes) agents.set(node, startAgent(stage(), node))
+    const tokens = await Promise.all(nodes.map(() => makeToken(stage())))
+    say('each joins by its token')
+    const joinMs = performance.now()
     const hung = await Promise.all(
-      nodes.map(async node => {
-        const agent = agents.get(node) ?? missing(node)
+      nodes.map(async (node, i) => {
+        const agent = await joinNetwork(stage(), node, tokens[i] ?? missing('a token'))
+        agents.set(node, agent)
         const prefixes = await claimedPrefixes(stage(), node, agent)
         say(`${node} claimed ${prefixes.join(' and ')}`)
         return attachContainers(stage(), node, prefixes)
@@ -101,9 +105,9 @@ export function planDemo(podwire: readonly [string, string], canary: string): De
     containers.push(...hung.flat())
     say('waiting for every host to reach every other')
     await untilReached(stage(), containers, containers)
-    const meshMs = Math.round(performance.now() - agentsMs)
+    const meshMs = Math.round(performance.now() - joinMs)
     figures = { ...figures, meshMs }
-    return `${containers.length} containers; the last of them answered ${meshMs} ms after the agents were started`
+    return `${containers.length} containers; the last of them answered ${meshMs} ms after the first \`podwire join\``
   }
 
   async function reachAll(): Promise<string> {
@@ -136,16 +140,17 @@ export function planDemo(podwire: readonly [string, string], canary: string): De
     await lab.addHost(name, description)
     writeFileSync(join(lab.sharedFolder, 'lab.json'), JSON.stringify(lab.description, undefined, 2))
     const target = container('a/c1').addresses[0] ?? missing('its address')
+    const token = await makeToken(stage())
     let firstAnswerMs = 0
     const streams = await underLoad(stage(), flows(), async () => {
-      say('the agent of d starts')
-      const agentMs = performance.now()
-      const agent = startAgent(stage(), name)
+      say('d joins')
+      const joinMs = performance.now()
+      const agent = await joinNetwork(stage(), name, token)
       agents.set(name, agent)
       // From here on the host is closed: before it, an address of the network is one like any other.
       const prefixes = await claimedPrefixes(stage(), name, agent)
       await firstAnswer(stage(), name, target)
-      firstAnswerMs = Math.round(performance.now() - agentMs)
+      firstAnswerMs = Math.round(performance.now() - joinMs)
       say(`d: first answer after ${firstAnswerMs} ms`)
       const joined = await attachContainers(stage(), name, prefixes)
       await untilReached(stage(), joined, containers)
@@ -226,7 +231,7 @@ export function planDemo(podwire: readonly [string, string], canary: string): De
   return {
     steps: [
       { title: 'Three hosts on two networks, a router, a NAT', run: buildLab },
-      { title: 'An agent on each host, two containers on each', run: startNodes },
+      { title: 'Each host joins by one command, two containers on each', run: startNodes },
       { title: 'Every container to every other: ping and HTTP, IPv4 and IPv6', run: reachAll },
       { title: 'A fourth host joins under 2,000 packets a second', run: joinHost },
       { title: "b's agent is killed and started again, under 2,000 packets a second", run: restartAgent },

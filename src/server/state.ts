@@ -21,8 +21,6 @@ import { Identities } from './identities.ts'
 import { Records } from './records.ts'
 import { Tokens } from './tokens.ts'
 
-export const defaultStateFolder = '/var/lib/podwire-server'
-
 export interface ServerState {
   /** "server:https://HOST:PORT" */
   readonly address: string

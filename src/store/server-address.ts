@@ -4,6 +4,8 @@
 import { podwireError } from '../base/errors.ts'
 
 export const adminSocket = 'admin.sock'
+/** Where a server keeps everything. */
+export const defaultStateFolder = '/var/lib/podwire-server'
 
 export type ServerPlace = { readonly host: string; readonly port: number } | { readonly socket: string }
 

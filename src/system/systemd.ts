@@ -1,9 +1,9 @@
-// The unit that keeps an agent running, where systemd runs this machine: deploy/systemd/podwire@.service, installed with the
-// command line of this podwire in it, wherever that is.
+// The units of a host in a network, where systemd runs it: those of deploy/systemd, installed with the command line of this podwire
+// in them, wherever that is.
 
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { podwireError, reasonOf } from '../base/errors.ts'
 import { exec } from '../base/exec.ts'
 
@@ -12,17 +12,32 @@ export function hasSystemd(): boolean {
   return existsSync('/run/systemd/system')
 }
 
-/** The text of a unit with `/usr/bin/env podwire` replaced by a command line of one's own. */
-export function unitText(text: string, podwire: readonly string[]): string {
-  const words = podwire.map(word => `"${word.replace(/["\\]/g, '\\$&').replaceAll('%', '%%').replaceAll('$', '$$$$')}"`)
-  return text.replaceAll('/usr/bin/env podwire', () => words.join(' '))
+/** What a host in a network has: its way closed before there is one, and its agent. */
+export const agentUnits = ['podwire-close.service', 'podwire@.service'] as const
+/** Where a machine's own units are. */
+const unitFolder = '/etc/systemd/system'
+/** The folder of all networks' state, as units name it. */
+const stateFolder = '/var/lib/podwire'
+
+/** The text of a unit for a podwire of that command line, and for a folder in place of / where one is used. */
+export function unitText(
+  text: string,
+  { podwire, root }: { podwire: readonly string[]; root?: string | undefined },
+): string {
+  const quote = (word: string) => `"${word.replace(/["\\]/g, '\\$&').replaceAll('%', '%%')}"`
+  const command = podwire.map(word => quote(word).replaceAll('$', '$$$$')).join(' ')
+  return text
+    .replace('/usr/bin/env podwire', () => command)
+    .replaceAll(stateFolder, () => (root ? join(root, stateFolder) : stateFolder))
+    .replace('[Service]\n', line => (root ? `${line}Environment=${quote(`PODWIRE_ROOT=${root}`)}\n` : line))
 }
 
 /** Puts a unit in its place, if it is not there as it should be. Errors: ERR_PODWIRE_FILE, ERR_PODWIRE_COMMAND_FAILED. */
-export async function installUnit(file: string, text: string): Promise<void> {
+export async function installUnit(unit: string, text: string): Promise<void> {
+  const file = join(unitFolder, unit)
   if ((await readFile(file, 'utf8').catch(() => undefined)) === text) return
   try {
-    await mkdir(dirname(file), { recursive: true })
+    await mkdir(unitFolder, { recursive: true })
     await writeFile(file, text)
   } catch (error) {
     throw podwireError('ERR_PODWIRE_FILE', { file, what: 'written', reason: reasonOf(error) }, error)
@@ -40,4 +55,12 @@ export async function disableUnit(unit: string): Promise<void> {
   const { stdout } = await exec(['systemctl', 'list-unit-files', '--no-legend', unit]).catch(() => ({ stdout: '' }))
   const isKnown = stdout.trim() !== '' || (await exec(['systemctl', 'is-active', unit]).catch(() => undefined))
   if (isKnown) await exec(['systemctl', 'disable', '--now', '--quiet', unit])
+}
+
+/** Takes all of them off a host that is in no network any more. Errors: as above. */
+export async function removeAgentUnits(): Promise<void> {
+  const [close] = agentUnits
+  await disableUnit(close)
+  for (const unit of agentUnits) await rm(join(unitFolder, unit), { force: true })
+  await exec(['systemctl', 'daemon-reload'])
 }

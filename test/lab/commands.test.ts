@@ -79,7 +79,7 @@ test('join: what is no token, or for another name, is refused and shows nothing 
 test('join: three hosts become nodes by one command each, and reach one another', limit, async () => {
   for (const host of ['a', 'b', 'c']) {
     const token = (await office.podwire('a', ['token', 'create', '--store', store()])).trim()
-    const said = await office.shell(host, `printf '%s\\n' ${token} | "$@" join --name ${host} --backend userspace`)
+    const said = await office.shell(host, `printf '%s\\n' ${token} | "$@" join --backend userspace`)
     assert.match(
       said,
       new RegExp(`^endpoint: 192\\.0\\.2\\.${office.place(host)}:51820, \\[2001:db8::.\\]:51820 \\(from `, 'm'),
@@ -234,11 +234,11 @@ test(
   limit,
   async () => {
     const token = (await office.podwire('a', ['token', 'create'])).trim()
-    await office.podwire('b', ['join', token, '--name', 'b', '--backend', 'userspace'])
+    await office.podwire('b', ['join', token, '--backend', 'userspace'])
     const key = office.path('b', '/var/lib/podwire/prod/private.key')
     const made = readFileSync(key, 'utf8')
     rmSync(office.path('b', '/etc/podwire/prod.json')) // killed before the last step
-    await office.podwire('b', ['join', token, '--name', 'b', '--backend', 'userspace'])
+    await office.podwire('b', ['join', token, '--backend', 'userspace'])
     assert.equal(readFileSync(key, 'utf8'), made)
     await office.startAgent('b', 'prod')
     await office.reach('a', 'b')

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { Figures } from '../../src/demo/figures.ts'
@@ -20,6 +21,14 @@ function isRunning(pid: number): boolean {
     return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
   } catch {
     return false
+  }
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return '' // it has ended
   }
 }
 
@@ -59,7 +68,6 @@ test('podwire demo: keeps every promise; --json prints figures only, --keep says
     assert.ok(figures.throughput.gigabitsPerSecond > 0.05, `${figures.throughput.gigabitsPerSecond} Gbit/s`)
     assert.equal(figures.wgShow.match(/^peer: /gm)?.length, 3)
     assert.match(figures.wgShow, /private key: \(hidden\)/)
-    assert.ok(figures.seconds < 60, `${figures.seconds} s`)
 
     const commands = stderr.split('\n').flatMap(line => /^ {2}(.*)$/.exec(line)?.[1] ?? [])
     assert.equal(commands.length, 7)
@@ -124,12 +132,14 @@ test('podwire demo: a planted route cannot send in clear; without the firewall i
   try {
     const step = (title: RegExp) => demo.steps.find(candidate => title.test(candidate.title))?.run(() => {})
     await step(/^Three hosts/)
-    await step(/^An agent on each/)
+    await step(/^Each host joins/)
     const lab = demo.stage()?.lab
     assert.ok(lab)
     // The agent would put back what is taken away.
-    const agent = execFileSync('pgrep', ['-f', '--', `--store file:${lab.sharedFolder}/store --name a `], runOptions)
-    process.kill(Number(agent), 'SIGKILL')
+    const inHost = execFileSync('ip', ['netns', 'pids', basename(lab.namespacePath('a'))], runOptions).split('\n')
+    const agents = inHost.filter(pid => pid !== '' && commandLine(pid).includes(`\0agent\0demo\0`))
+    assert.equal(agents.length, 1)
+    process.kill(Number(agents[0]), 'SIGKILL')
     const plant = async (address: string) => {
       await lab.exec('a', ['ip', 'route', 'add', `${address}/32`, 'via', '192.0.2.254'])
       await assert.rejects(lab.exec('a', ['ping', '-c', '1', '-W', '1', address]))

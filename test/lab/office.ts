@@ -7,6 +7,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { HostDescription } from '../../src/lab/description.ts'
 import { type Lab, startLab } from '../../src/lab/lab.ts'
 import { assertNothingLeft, machineLinks } from './leftovers.ts'
 import { AgentProcess, cli, describe } from './mesh.ts'
@@ -26,13 +27,18 @@ export class Office implements AsyncDisposable {
     this.#linksBefore = linksBefore
   }
 
-  static async start(test: string, hosts: readonly string[]): Promise<Office> {
+  /** A lab; `describeHost` says where its hosts are. */
+  static async start(
+    test: string,
+    hosts: readonly string[],
+    describeHost: (host: string) => HostDescription = describe,
+  ): Promise<Office> {
     const linksBefore = machineLinks()
     const folder = mkdtempSync(join(tmpdir(), `podwire-${test}-`))
     const lab = await startLab({
       name: `${test}-${process.pid}`,
       networks: { wan: {} },
-      hosts: Object.fromEntries(hosts.map(host => [host, describe(host)])),
+      hosts: Object.fromEntries(hosts.map(host => [host, describeHost(host)])),
     })
     const office = new Office(lab, folder, linksBefore)
     office.bare = await office.traces(hosts[0] ?? '')
@@ -40,6 +46,8 @@ export class Office implements AsyncDisposable {
   }
 
   readonly until = until
+  /** Podwire's own. */
+  readonly command = [process.execPath, cli] as const
 
   /** The number of a host, by which its addresses end. */
   place(host: string): number {
@@ -53,10 +61,16 @@ export class Office implements AsyncDisposable {
 
   /** Runs a script on a host, with the command line of podwire as "$@". */
   async shell(host: string, script: string): Promise<string> {
+    const command = this.#command(host, ['sh', '-ec', script, 'sh', process.execPath, cli])
+    return (await this.lab.exec(host, command, { timeout: 60_000 })).stdout
+  }
+
+  /** With the host's own root folder, and its name as the machine's. */
+  #command(host: string, command: readonly string[]): [string, ...string[]] {
     const root = this.path(host, '/')
     mkdirSync(root, { recursive: true })
-    const command = ['env', `PODWIRE_ROOT=${root}`, 'sh', '-ec', script, 'sh', process.execPath, cli] as const
-    return (await this.lab.exec(host, [...command], { timeout: 60_000 })).stdout
+    const name = ['unshare', '--uts', 'sh', '-ec', 'hostname "$0"; exec "$@"', host] as const
+    return [...name, 'env', `PODWIRE_ROOT=${root}`, ...command]
   }
 
   sh(host: string, script: string): Promise<string> {
@@ -78,13 +92,17 @@ export class Office implements AsyncDisposable {
 
   /** Starts `podwire agent NETWORK`, and waits until it is in sync. */
   async startAgent(host: string, network: string, ...more: string[]): Promise<AgentProcess> {
-    const command = ['env', `PODWIRE_ROOT=${this.path(host, '/')}`, process.execPath, cli, 'agent', network, ...more]
-    const agent = new AgentProcess(
-      this.lab.spawn(host, command as [string, ...string[]], { stdio: ['ignore', 'pipe', 'pipe'] }),
-    )
-    this.#agents.set(host, agent)
+    const agent = this.start(host, ['agent', network, ...more])
     await agent.said('in sync with the store')
     return agent
+  }
+
+  /** Starts a command of podwire that stays: the agent or the server, whose log it keeps. */
+  start(host: string, words: readonly string[]): AgentProcess {
+    const command = this.#command(host, [process.execPath, cli, ...words])
+    const child = new AgentProcess(this.lab.spawn(host, command, { stdio: ['ignore', 'pipe', 'pipe'] }))
+    if (words[0] === 'agent') this.#agents.set(host, child)
+    return child
   }
 
   async endAgent(host: string, signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {

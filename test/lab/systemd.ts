@@ -22,14 +22,19 @@ mount --make-rprivate /
 mount -t sysfs none /sys
 mount -t cgroup2 none /sys/fs/cgroup
 mount -t proc none /proc
-exec env -i PATH="$PATH" container=podwire SYSTEMD_UNIT_PATH=${unitFolder} ${program} --unit=start.target
+mount -t tmpfs none /etc/systemd
+mkdir /etc/systemd/system
+exec env -i PATH="$PATH" container=podwire SYSTEMD_UNIT_PATH=${unitFolder}:/etc/systemd/system ${program} --unit=start.target
 `
 
-/** Runs a test with a systemd; `systemctl` gives its output, and fails as it does. */
+/**
+ * Runs a test with a systemd; `systemctl` gives its output, whether it fails or not, and `inside` that of any command beside it. Units
+ * that are installed or enabled in /etc/systemd are there alone, and go with it.
+ */
 export async function withSystemd(
   at: QuickHost,
   units: Record<string, string>,
-  test: (systemctl: (args: string) => Promise<string>) => Promise<void>,
+  test: (systemctl: (args: string) => Promise<string>, inside: (command: string) => Promise<string>) => Promise<void>,
 ): Promise<void> {
   const group = join(cgroups ?? '', `podwire-test-${process.pid}`)
   mkdirSync(group)
@@ -49,10 +54,11 @@ export async function withSystemd(
   const ended = new Promise(resolve => child.once('exit', resolve))
   // It hears only who is in its own namespaces.
   const enter = `nsenter --all --target $(pgrep -P ${child.pid})`
-  const systemctl = (args: string) => shell(`${enter} systemctl ${args} 2>&1`)
+  const inside = (command: string) => shell(`${enter} ${command} 2>&1`)
+  const systemctl = (args: string) => inside(`systemctl ${args}`)
   try {
     await until('systemd is up', async () => (await systemctl('is-active start.target')).trim() === 'active', 60)
-    await test(systemctl)
+    await test(systemctl, inside)
   } finally {
     child.kill('SIGKILL')
     await ended
