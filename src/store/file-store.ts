@@ -11,7 +11,6 @@
 import { mkdir, readFile, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { podwireError, reasonOf } from '../base/errors.ts'
-import { decodeKey, type PublicKey } from '../base/key.ts'
 import { formatNetworkConfig, type NetworkConfig, parseNetworkConfig } from '../model/network-config.ts'
 import {
   type Claim,
@@ -27,6 +26,7 @@ import {
 import { createFile, replaceFile, sweepFolder } from './atomic-file.ts'
 import { DocumentFolder } from './document-folder.ts'
 import { scanOnChange } from './folder-watch.ts'
+import { claimStem, removalStem } from './stem.ts'
 import type { Store, StoreEvent } from './store.ts'
 import { StoreReport } from './store-report.ts'
 
@@ -209,16 +209,6 @@ export class FileStore implements Store {
       throw podwireError('ERR_PODWIRE_STORE', { store: this.address, what, reason: error.message }, error)
     }
   }
-}
-
-/** "10.99.1.0/24" as a file name. */
-function claimStem(prefix: string): string {
-  return prefix.replace('/', '_')
-}
-
-/** Base64 has "/". */
-function removalStem(publicKey: PublicKey): string {
-  return Buffer.from(decodeKey(publicKey, 'removal')).toString('hex')
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {

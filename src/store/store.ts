@@ -65,12 +65,16 @@ export interface Store {
   close(): Promise<void>
 }
 
-/** Opens a store by its address, `file:/path`; loads only the form that is named. Error: ERR_PODWIRE_STORE_ADDRESS. */
-export async function openStore(address: string, _access: StoreAccess = {}): Promise<Store> {
+/** Opens a store by its address, `file:/path` or `etcd:https://host:2379`; loads only the form that is named. Error: ERR_PODWIRE_STORE_ADDRESS. */
+export async function openStore(address: string, access: StoreAccess = {}): Promise<Store> {
   const [, form, rest = ''] = /^([a-z]+):(.*)$/s.exec(address) ?? []
   const fail = (reason: string) => podwireError('ERR_PODWIRE_STORE_ADDRESS', { address, reason })
   if (form === undefined) throw fail('it does not begin with a form and a colon')
-  if (form !== 'file') throw fail(`there is no form "${form}"; there is file`)
+  if (form === 'etcd') {
+    const { EtcdStore } = await import('./etcd-store.ts')
+    return new EtcdStore(rest, access)
+  }
+  if (form !== 'file') throw fail(`there is no form "${form}"; there are file and etcd`)
   if (!rest.startsWith('/')) throw fail('the path of the folder begins with /')
   const { FileStore } = await import('./file-store.ts')
   return new FileStore(rest)
