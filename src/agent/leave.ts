@@ -7,12 +7,12 @@
 
 import { rm } from 'node:fs/promises'
 import { PodwireError, podwireError, reasonOf } from '../base/errors.ts'
-import { routeProtocol } from '../model/host-state.ts'
+import { firewallTable, routeProtocol } from '../model/host-state.ts'
 import { openStore } from '../store/store.ts'
 import { readKey } from '../system/secrets.ts'
 import { publicKeyOf } from '../wireguard/keys.ts'
 import { keyFile, openHost } from './agent.ts'
-import { lockHost } from './host-lock.ts'
+import { lockDevice } from './host-lock.ts'
 import type { DeviceHost } from './own-device.ts'
 import { nodePaths, type Settings } from './settings.ts'
 
@@ -36,7 +36,7 @@ export async function leaveNetwork({ settings, force, stopAgent, say }: LeaveOpt
     say(`store: left as it is: ${reasonOf(error)}; remove the node there with \`podwire node remove ${settings.name}\``)
   }
   await stopAgent()
-  const unlock = await lockHost()
+  const unlock = await lockDevice(device)
   const host = openHost(device, backend)
   try {
     await unmakeHost(host, say)
@@ -84,7 +84,8 @@ async function unmakeHost({ deviceName, links, nftables }: DeviceHost, say: (tex
     say(`route: unreachable ${destination} is removed`)
   }
   if (overlay.length > 0) {
-    await nftables.run('delete table inet podwire')
-    say('firewall: the table inet podwire is removed')
+    const table = `inet ${firewallTable(deviceName)}`
+    await nftables.run(`delete table ${table}`)
+    say(`firewall: the table ${table} is removed`)
   }
 }

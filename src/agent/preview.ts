@@ -17,7 +17,7 @@ import { type AgentOptions, keyFile, openHost, requireName } from './agent.ts'
 import { observeBareHost } from './bare-host.ts'
 import { type Claiming, claimPrefixes } from './claim.ts'
 import { findDevice, requireRoom } from './own-device.ts'
-import { observePrefixes, observeSelf, requireOutside } from './self.ts'
+import { observePrefixes, observeSelf, requireApart, requireOutside } from './self.ts'
 import { View } from './view.ts'
 
 export interface Preview {
@@ -42,6 +42,7 @@ export async function previewHost(options: Omit<AgentOptions, 'log' | 'deviceCom
     await requireName(options, publicKey)
     await requireRoom(host, listenPort)
     requireOutside(network, options, host.links)
+    await requireApart(network, host)
     const first = key === undefined ? [`key: make one in ${keyFile(stateFolder)}`] : []
     const inUse = observePrefixes(host.links, device, network)
     const prefixes = await claimPrefixes({ store: rehearsed(store, first), network, node: name, inUse })

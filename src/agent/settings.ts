@@ -12,6 +12,7 @@ import { podwireError, reasonOf } from '../base/errors.ts'
 import { type Field, integerValue, objectFields, parseJson, placeOf, refuse, stringValue } from '../model/document.ts'
 import { parseName } from '../model/name.ts'
 import { parseEndpoints } from '../model/node-record.ts'
+import { requireDeviceName } from '../policy/base-chains.ts'
 import type { StoreAccess } from '../store/access.ts'
 import { replaceFile } from '../store/atomic-file.ts'
 import { readError } from '../system/read-text.ts'
@@ -141,8 +142,6 @@ export function formatSettings(settings: Settings): string {
 
 /** A name that the agent may give its interface. Error: ERR_PODWIRE_NAME. */
 export function parseDeviceName(text: string, where: string): string {
-  const fail = (reason: string) => podwireError('ERR_PODWIRE_NAME', { where, text, reason })
-  if (!/^[a-zA-Z0-9_=+.-]{1,15}$/.test(text)) throw fail('an interface has 1 to 15 letters, digits and _ = + . -')
-  if (text.startsWith('pw')) throw fail('pw… are the interfaces of containers, which the firewall treats otherwise')
+  requireDeviceName(text, where)
   return text
 }

@@ -225,9 +225,14 @@ export const errorTable = {
     exit: 1,
   },
   ERR_PODWIRE_AGENT_RUNNING: {
-    message: 'another agent keeps this host already',
-    hint: 'One agent keeps a host. See which process it is with `ss -xlp src @podwire-agent`, and stop it first.',
+    message: 'another agent keeps the device {device} already',
+    hint: 'See which process it is with `fuser -v /run/podwire/lock/agent-{device}@*`, and stop it first; another network has a device of its own (`--device`).',
     exit: 1,
+  },
+  ERR_PODWIRE_NETWORKS_OVERLAP: {
+    message: 'the range {range} overlaps {other}, which the network of the device {device} has on this host',
+    hint: 'Give one of the two networks another range. If the other has left this host, its rules go with `nft delete table inet podwire-{device}`.',
+    exit: 2,
   },
   ERR_PODWIRE_DEVICE_SILENT: {
     message: 'the device {device} was started, and its socket does not answer: {reason}',
