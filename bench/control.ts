@@ -36,11 +36,11 @@ const settings: Record<'whole' | 'quick', Settings> = {
 export interface ControlBenchOptions {
   /** Less of everything: under three minutes. */
   readonly quick: boolean
-  /** One of `stores`; the first if absent. */
+  /** One of `stores`. */
   readonly store?: string
 }
 
-export async function benchControl({ quick, store: form = 'file' }: ControlBenchOptions): Promise<void> {
+export async function benchControl({ quick, store: form = 'etcd' }: ControlBenchOptions): Promise<void> {
   const startStore = stores[form]
   if (startStore === undefined) throw new Error(`there is no store "${form}"`)
   const backend: Backend = 'userspace'

@@ -7,7 +7,7 @@ import { type Lab, startLab } from '../../src/lab/lab.ts'
 import { linkMtu } from '../device/conditions.ts'
 
 export type HostName = 'a' | 'b'
-const storeHost = 'store'
+export const storeHost = 'store'
 export const addresses = { a: '192.0.2.1', b: '192.0.2.2', [storeHost]: '192.0.2.3' } as const
 export const device = 'podwire0'
 

@@ -3,6 +3,7 @@
 
 import type { Lab } from '../../src/lab/lab.ts'
 import type { Claim, NodeRecord } from '../../src/model/node-record.ts'
+import { startEtcdStore } from './etcd-store.ts'
 import { startFileStore } from './file-store.ts'
 
 export interface BenchStore extends AsyncDisposable {
@@ -24,4 +25,4 @@ export interface BenchStore extends AsyncDisposable {
 /** Starts a store with the network of the bench in it. Its host of the lab is `storeHost`. */
 export type StartStore = (lab: Lab) => Promise<BenchStore>
 
-export const stores: Readonly<Record<string, StartStore>> = { file: startFileStore }
+export const stores: Readonly<Record<string, StartStore>> = { etcd: startEtcdStore, file: startFileStore }
