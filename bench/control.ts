@@ -5,10 +5,12 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { hasWireguard } from '../src/native/wireguard-link.ts'
 import { AgentProcess, type Backend } from './control/agent-process.ts'
-import { type ControlBench, nodesOf, type Settings } from './control/bench.ts'
+import { type ControlBench, nodesOf, type Settings, takeOf } from './control/bench.ts'
 import { startControlLab } from './control/lab.ts'
 import { measureChanges, measureColdStarts, measureRest } from './control/measure-agent.ts'
+import { type CrowdSettings, measureCrowd } from './control/measure-crowd.ts'
 import { measureImports } from './control/measure-imports.ts'
 import { measureJoins, startPeer } from './control/measure-joins.ts'
 import {
@@ -28,6 +30,11 @@ import { root } from './device/programs.ts'
 import { machine } from './machine.ts'
 
 const whole = { nodes: [10, 100, 1_000, 5_000], lossAt: 1_000 }
+/** Of the agents in one process. */
+const crowds: Record<'whole' | 'quick', CrowdSettings> = {
+  whole: { agents: 200, turns: 50, restSeconds: 60, outageSeconds: 30 },
+  quick: { agents: 50, turns: 3, restSeconds: 3, outageSeconds: 3 },
+}
 const settings: Record<'whole' | 'quick', Settings> = {
   whole: { coldStarts: 5, changes: 200, joins: 50, restSeconds: 60, outageSeconds: 600, lossSeconds: 60 },
   quick: { coldStarts: 2, changes: 10, joins: 3, restSeconds: 5, outageSeconds: 5, lossSeconds: 8 },
@@ -43,9 +50,9 @@ export interface ControlBenchOptions {
 export async function benchControl({ quick, store: form = 'etcd' }: ControlBenchOptions): Promise<void> {
   const startStore = stores[form]
   if (startStore === undefined) throw new Error(`there is no store "${form}"`)
-  const backend: Backend = 'userspace'
+  const backend: Backend = hasWireguard() ? 'kernel' : 'userspace'
   const chosen = settings[quick ? 'quick' : 'whole']
-  const imports = await measureImports(chosen.coldStarts)
+  const imports = await measureImports(chosen.coldStarts, form)
 
   await using lab = await startControlLab()
   await using store = await startStore(lab)
@@ -66,6 +73,10 @@ export async function benchControl({ quick, store: form = 'etcd' }: ControlBench
     await measureLossOnOutage(bench)
     await measureLossOnFlap(bench)
   }
+
+  for (const agent of [bench.a, bench.b]) await agent.end('SIGTERM')
+  const crowd = crowds[quick ? 'quick' : 'whole']
+  await measureCrowd(store, crowd, (key, ...values) => takeOf(bench.samples, crowd.agents, key, values))
 
   const { coldStarts, changes, joins, ...seconds } = chosen
   const conditions = {

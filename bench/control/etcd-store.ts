@@ -4,15 +4,17 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync } from 'node:fs'
-import { connect, createServer, type Server } from 'node:net'
+import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { exec } from '../../src/base/exec.ts'
 import type { Lab } from '../../src/lab/lab.ts'
 import { formatNetworkConfig } from '../../src/model/network-config.ts'
 import { formatClaim, formatNodeRecord, formatRemoval, parseNodeRecord } from '../../src/model/node-record.ts'
+import { parseEtcdAddress } from '../../src/store/etcd/address.ts'
 import { EtcdClient } from '../../src/store/etcd/client.ts'
 import { Layout } from '../../src/store/etcd/layout.ts'
 import type { Operation } from '../../src/store/etcd/messages.ts'
+import { openStore } from '../../src/store/store.ts'
 import { cacheBin } from '../device/programs.ts'
 import { addresses, storeHost, until } from './lab.ts'
 import { network } from './nodes.ts'
@@ -65,6 +67,14 @@ export async function startEtcdStore(lab: Lab): Promise<BenchStore> {
     },
     async remove(names) {
       for (const name of names) await write(await removalOf(name))
+    },
+    async newNetwork(name) {
+      const address = `etcd:${urlOf(door)}/${name}`
+      const open = () => openStore(address, { caFile: certificate.caFile })
+      const store = await open()
+      await store.createNetwork(network)
+      await store.close()
+      return open
     },
     countWrites: revision,
     async goAway() {
@@ -134,10 +144,12 @@ async function openDoor(socket: string): Promise<Server> {
 }
 
 function openClient(door: Server, caFile: string): EtcdClient {
-  const at = door.address()
-  if (at === null || typeof at === 'string') throw new Error('the door to etcd has no port')
-  const host = '127.0.0.1'
-  return new EtcdClient([{ secure: true, host, port: at.port, url: `https://${host}:${at.port}` }], { caFile })
+  const { endpoints } = parseEtcdAddress(urlOf(door))
+  return new EtcdClient(endpoints, { caFile })
+}
+
+function urlOf(door: Server): string {
+  return `https://127.0.0.1:${(door.address() as AddressInfo).port}`
 }
 
 async function version(): Promise<string> {

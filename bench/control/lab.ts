@@ -23,8 +23,8 @@ export function startControlLab(): Promise<Lab> {
   })
 }
 
-/** Looks often until `done` says true. */
-export async function until(what: string, done: () => boolean | Promise<boolean>, seconds = 60): Promise<void> {
+/** Looks often until `done` says true. What is slow is measured, not given up. */
+export async function until(what: string, done: () => boolean | Promise<boolean>, seconds = 300): Promise<void> {
   for (const deadlineMs = Date.now() + seconds * 1000; !(await done()); await delay(5)) {
     if (Date.now() > deadlineMs) throw new Error(`waited ${seconds} s until ${what}`)
   }

@@ -3,6 +3,7 @@
 
 import type { Lab } from '../../src/lab/lab.ts'
 import type { Claim, NodeRecord } from '../../src/model/node-record.ts'
+import type { Store } from '../../src/store/store.ts'
 import { startEtcdStore } from './etcd-store.ts'
 import { startFileStore } from './file-store.ts'
 
@@ -15,6 +16,8 @@ export interface BenchStore extends AsyncDisposable {
   put(records: readonly NodeRecord[], claims: readonly Claim[]): Promise<void>
   /** Takes nodes out for good, as `podwire leave` does. */
   remove(names: readonly string[]): Promise<void>
+  /** Sets up another network in it; returns what opens it, once for each agent. */
+  newNetwork(name: string): Promise<() => Promise<Store>>
   /** Writes since it was made, whoever's. */
   countWrites(): Promise<number>
   /** Nobody reaches it, until `comeBack`. */

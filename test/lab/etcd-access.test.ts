@@ -86,7 +86,9 @@ async function withUsers(
       return { user, passwordFile }
     }
     // Cheap passwords, and tokens that die while a test looks.
-    await using cluster = await EtcdCluster.start({ options: ['--bcrypt-cost', '4', '--auth-token-ttl', '2', '--log-level', 'info'] })
+    await using cluster = await EtcdCluster.start({
+      options: ['--bcrypt-cost', '4', '--auth-token-ttl', '2', '--log-level', 'info'],
+    })
     await cluster.ask(async client => {
       await client.ask('Auth/UserAdd', encodeCredentials('root', 'rooty'))
       await client.ask('Auth/RoleAdd', encodeNames('root'))
