@@ -1,7 +1,7 @@
 // `npm run bench -- control`: one real agent with a real device, and a real peer, among 10 to 5,000 nodes that are records in a
-// real store. Each figure of bench/control/figures.ts, for each number of nodes; nodes are added from one number to the next.
+// real store; and many agents in one process. Each figure of bench/control/figures.ts, for each number of nodes.
 //
-//   a lab, a store --> nodes --> cold starts, rest, changes, joins --> more nodes … --> losses --> bench/results/control-STORE
+//   a lab, a store --> a crowd of agents --> nodes --> cold starts, rest, changes, joins, losses --> more nodes … --> bench/results/
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -22,7 +22,7 @@ import {
 import { claimsOf, claimsOfRecord, places, simulatedNode } from './control/nodes.ts'
 import { drawControl } from './control/pictures.ts'
 import { formatControl } from './control/report.ts'
-import { type ControlResult, resultOf } from './control/result.ts'
+import { type ControlResult, resultOf, type Samples } from './control/result.ts'
 import { stores } from './control/store.ts'
 import { linkMtu } from './device/conditions.ts'
 import { renderPng } from './device/pictures.ts'
@@ -56,10 +56,13 @@ export async function benchControl({ quick, store: form = 'etcd' }: ControlBench
 
   await using lab = await startControlLab()
   await using store = await startStore(lab)
+  const samples: Samples = {}
+  const crowd = crowds[quick ? 'quick' : 'whole']
+  await measureCrowd(store, crowd, (key, ...values) => takeOf(samples, crowd.agents, key, values))
   await store.put([], claimsOf('a', places.real))
   const a = new AgentProcess({ lab, store, host: 'a', name: 'a', backend })
   await a.said('in sync with the store')
-  const first = { lab, store, backend, settings: chosen, samples: {}, simulated: [], a, peerAddress: '', joined: 0 }
+  const first = { lab, store, backend, settings: chosen, samples, simulated: [], a, peerAddress: '', joined: 0 }
   const bench: ControlBench = Object.assign(first, { b: await startPeer(first) })
 
   for (const nodes of whole.nodes.filter(nodes => !quick || nodes <= 1_000)) {
@@ -74,10 +77,6 @@ export async function benchControl({ quick, store: form = 'etcd' }: ControlBench
     await measureLossOnFlap(bench)
   }
 
-  for (const agent of [bench.a, bench.b]) await agent.end('SIGTERM')
-  const crowd = crowds[quick ? 'quick' : 'whole']
-  await measureCrowd(store, crowd, (key, ...values) => takeOf(bench.samples, crowd.agents, key, values))
-
   const { coldStarts, changes, joins, ...seconds } = chosen
   const conditions = {
     ...machine(),
@@ -88,7 +87,7 @@ export async function benchControl({ quick, store: form = 'etcd' }: ControlBench
     ...seconds,
     packetsPerSecond,
   }
-  writeResult(resultOf(bench.samples, conditions, imports), `control-${form}`, quick)
+  writeResult(resultOf(samples, conditions, imports), `control-${form}`, quick)
 }
 
 async function growTo(bench: ControlBench, nodes: number): Promise<void> {

@@ -1,8 +1,10 @@
 // An agent of the crowd: all of a real one but its host. It claims its prefixes, writes its record, follows the store and plans record
 // by record; what it would give to a device and to the kernel, it keeps in a map.
 
+import { setTimeout as delay } from 'node:timers/promises'
 import { claimPrefixes } from '../../src/agent/claim.ts'
 import { Reconciler } from '../../src/agent/reconciler.ts'
+import { PodwireError } from '../../src/base/errors.ts'
 import type { PublicKey } from '../../src/base/key.ts'
 import type { HostPeer } from '../../src/model/host-state.ts'
 import { formatNodeRecord } from '../../src/model/node-record.ts'
@@ -23,6 +25,9 @@ interface Parts extends CrowdNode {
   readonly onPeers: () => void
 }
 
+const againMs = 500
+const patienceMs = 300_000
+
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 export class CrowdAgent {
@@ -42,8 +47,10 @@ export class CrowdAgent {
   }
 
   static async start(store: Store, { name, publicKey }: CrowdNode, onPeers: () => void): Promise<CrowdAgent> {
-    const network = await store.readNetwork()
-    const prefixes = await claimPrefixes({ store, network, node: name })
+    const { network, prefixes } = await asOften(async () => {
+      const network = await store.readNetwork()
+      return { network, prefixes: await claimPrefixes({ store, network, node: name }) }
+    })
     const agent = new CrowdAgent({ store, name, publicKey, prefixes, onPeers, admission: new Admission(network) })
     store.watch(event => agent.#take(event), agent.#ending.signal)
     agent.#running = agent.#reconciler.run({ work: () => agent.#round(), log: silent, signal: agent.#ending.signal })
@@ -89,5 +96,18 @@ export class CrowdAgent {
     if (touched.peers.size > 0) onPeers()
     const known = admission.record(name)
     if (known === undefined || formatNodeRecord(known) !== formatNodeRecord(record)) await store.writeNode(record)
+  }
+}
+
+/** Tries again while the store does not answer, as whatever keeps an agent running does. Gives up after a while. */
+async function asOften<T>(attempt: () => Promise<T>): Promise<T> {
+  for (const deadlineMs = performance.now() + patienceMs; ; ) {
+    try {
+      return await attempt()
+    } catch (error) {
+      const isAway = error instanceof PodwireError && error.code === 'ERR_PODWIRE_STORE'
+      if (!isAway || performance.now() > deadlineMs) throw error
+      await delay(againMs * (0.5 + Math.random()))
+    }
   }
 }
