@@ -23,7 +23,7 @@ import {
   parseRemoval,
   type Removal,
 } from '../model/node-record.ts'
-import { createFile, replaceFile, sweepFolder } from './atomic-file.ts'
+import { createFile, replaceFile, sweepFolder, syncFolder } from './atomic-file.ts'
 import { DocumentFolder } from './document-folder.ts'
 import { scanOnChange } from './folder-watch.ts'
 import { claimStem, removalStem } from './stem.ts'
@@ -106,6 +106,7 @@ export class FileStore implements Store {
         const removal = formatRemoval({ node: name, publicKey, sinceMs: Date.now() })
         await createFile(this.#removals().fileOf(removalStem(publicKey)), removal)
         await unlink(this.#nodes().fileOf(name)).catch(ignoreMissing)
+        await syncFolder(this.#nodesFolder)
       }
       for (const claim of await this.listClaims()) if (claim.node === name) await this.release(claim)
       return record !== undefined
@@ -125,6 +126,7 @@ export class FileStore implements Store {
       // Nobody else can take it between the two: there is no taking what is claimed.
       if ((await this.#holder(prefix)) !== node) return
       await unlink(this.#claims().fileOf(claimStem(prefix))).catch(ignoreMissing)
+      await syncFolder(this.#claimsFolder)
     })
   }
 

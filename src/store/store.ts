@@ -29,6 +29,9 @@ export type StoreEvent =
    */
   | { readonly kind: 'back' }
 
+/** What happens to what a store holds. */
+export type Change = Exclude<StoreEvent, { readonly kind: 'problem' | 'inSync' | 'lost' | 'back' }>
+
 export interface Store {
   /** How people name it: "file:/var/lib/podwire-store". */
   readonly address: string
@@ -65,7 +68,10 @@ export interface Store {
   close(): Promise<void>
 }
 
-/** Opens a store by its address, `file:/path` or `etcd:https://host:2379`; loads only the form that is named. Error: ERR_PODWIRE_STORE_ADDRESS. */
+/**
+ * Opens a store by its address: file:/path, server:https://HOST:PORT, or etcd:https://HOST:PORT; loads only the form that is
+ * named. Error: ERR_PODWIRE_STORE_ADDRESS.
+ */
 export async function openStore(address: string, access: StoreAccess = {}): Promise<Store> {
   const [, form, rest = ''] = /^([a-z]+):(.*)$/s.exec(address) ?? []
   const fail = (reason: string) => podwireError('ERR_PODWIRE_STORE_ADDRESS', { address, reason })
@@ -74,7 +80,11 @@ export async function openStore(address: string, access: StoreAccess = {}): Prom
     const { EtcdStore } = await import('./etcd-store.ts')
     return new EtcdStore(rest, access)
   }
-  if (form !== 'file') throw fail(`there is no form "${form}"; there are file and etcd`)
+  if (form === 'server') {
+    const { openServerStore } = await import('./server-store.ts')
+    return openServerStore(address, access)
+  }
+  if (form !== 'file') throw fail(`there is no form "${form}"; there are file, server and etcd`)
   if (!rest.startsWith('/')) throw fail('the path of the folder begins with /')
   const { FileStore } = await import('./file-store.ts')
   return new FileStore(rest)
