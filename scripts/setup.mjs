@@ -38,6 +38,7 @@ const testPrograms = {
   iptables: 'iptables', // the hooks of examples/interface call both
   ip6tables: 'iptables',
   python3: 'python3',
+  openssl: 'openssl', // certificates of the tests
   script: 'bsdutils',
   systemctl: 'systemd', // a real one runs the units of deploy/systemd
 }

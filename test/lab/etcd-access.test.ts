@@ -55,8 +55,8 @@ test('etcd access: a server is checked against the authority, and checks our cer
     const cases: [what: string, access: StoreAccess, reason: RegExp][] = [
       ['of the system', client, /self-signed certificate|unable to (get|verify)/],
       ['another authority', { ...client, caFile: theirs.caFile }, /self-signed certificate|unable to (get|verify)/],
-      ['no certificate', { caFile: ours.caFile }, /./],
-      ['of a stranger', { caFile: ours.caFile, ...stranger }, /./],
+      ['no certificate', { caFile: ours.caFile }, /certificate|closed|broke/],
+      ['of a stranger', { caFile: ours.caFile, ...stranger }, /certificate|closed|broke/],
     ]
     for (const [what, access, reason] of cases) {
       await assert.rejects(read(access), { code: 'ERR_PODWIRE_STORE', message: reason }, what)

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -57,6 +57,8 @@ export class Member {
   }
 
   start(): void {
+    // Who was killed leaves its sockets.
+    for (const end of ['client', 'peer']) rmSync(join(this.#folder, `${this.name}-${end}:1`), { force: true })
     const child = spawn(findEtcd(), this.#command, { cwd: this.#folder, stdio: ['ignore', 'ignore', 'pipe'] })
     child.stderr?.on('data', text => {
       this.#printed = `${this.#printed}${text}`.slice(-20_000)

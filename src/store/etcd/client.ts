@@ -25,8 +25,8 @@ import {
 } from './messages.ts'
 import { decodeToken, encodeCredentials } from './permission-messages.ts'
 
-/** An election takes a second or two: as long as members answer, they are asked again. */
-const electionMs = 10_000
+/** An election takes a second or two: as long as members answer, they are asked again; a write for longer, so that it is settled. */
+const patienceMs = { read: 5_000, write: 15_000 } as const
 const againMs = 100
 /** A watch is confirmed within this. */
 const createdMs = 8_000
@@ -54,7 +54,7 @@ export class EtcdClient {
   }
 
   async range(request: RangeRequest): Promise<Range & { readonly header: Header }> {
-    return decodeRange((await this.ask('KV/Range', encodeRange(request))).answer)
+    return decodeRange((await this.ask('KV/Range', encodeRange(request), patienceMs.read)).answer)
   }
 
   /** `resent`: it was sent more than once, so that it may have been refused since it was done before. */
@@ -64,13 +64,18 @@ export class EtcdClient {
   }
 
   /** Sends a request, to other members too if one does not answer. Error: GrpcError, of all of them if all failed. */
-  async ask(method: string, request: Buffer): Promise<{ readonly answer: Buffer; readonly resent: boolean }> {
+  async ask(
+    method: string,
+    request: Buffer,
+    patience: number = patienceMs.write,
+  ): Promise<{ readonly answer: Buffer; readonly resent: boolean }> {
     const startMs = performance.now()
     let isRenewed = false
     for (let resent = false; ; ) {
       const failures = new Map<string, string>()
       let isElecting = false
-      for (let left = this.#endpoints.length; left > 0; left--) {
+      // Twice if there is but one: the connection that was kept may be broken since.
+      for (let left = Math.max(2, this.#endpoints.length); left > 0; left--) {
         const { url } = this.#endpoint
         const opening = this.#open()
         try {
@@ -91,7 +96,7 @@ export class EtcdClient {
           resent = true
         }
       }
-      if (!isElecting || performance.now() - startMs > electionMs) throw allFailed(failures)
+      if (!isElecting || performance.now() - startMs > patience) throw allFailed(failures)
       await delay(againMs * (0.5 + Math.random()))
     }
   }

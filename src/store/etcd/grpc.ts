@@ -3,7 +3,8 @@
 // @bufbuild/protobuf would cost every agent 18 MB and 24 packages. A server that is gone without a word is noticed by pings.
 
 import { type ClientHttp2Session, connect, constants, type IncomingHttpHeaders } from 'node:http2'
-import type { SecureContextOptions } from 'node:tls'
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTls, type SecureContextOptions } from 'node:tls'
 import { reasonOf } from '../../base/errors.ts'
 import type { EtcdEndpoint } from './address.ts'
 import { GrpcError, grpcStatus } from './grpc-error.ts'
@@ -32,42 +33,42 @@ export class Connection {
   #calls = 0
   #pinger: NodeJS.Timeout | undefined
   #failure: Error | undefined
+  #onClose = () => {}
 
-  private constructor(session: ClientHttp2Session, onClose: () => void) {
+  private constructor(session: ClientHttp2Session) {
     this.#session = session
     session.unref() // until something is asked
     session.on('error', error => {
       this.#failure ??= error
     })
-    session.on('goaway', onClose)
-    session.on('close', onClose)
+    session.on('goaway', () => this.#isOver())
+    session.on('close', () => this.#isOver())
   }
 
   /** Connects; `onClose` is told when nothing can be asked any more. Error: GrpcError. */
-  static open(
-    { secure, host, port }: EtcdEndpoint,
-    tls: SecureContextOptions,
-    onClose: () => void,
-  ): Promise<Connection> {
-    const at = `${host.includes(':') ? `[${host}]` : host}:${port}`
-    const session = connect(`${secure ? 'https' : 'http'}://${at}`, {
-      ...tls,
+  static open(endpoint: EtcdEndpoint, tls: SecureContextOptions, onClose: () => void): Promise<Connection> {
+    const socket = openSocket(endpoint, tls)
+    const session = connect(endpoint.url, {
+      createConnection: () => socket,
       settings: { initialWindowSize: windowBytes, enablePush: false },
     })
+    const connection = new Connection(session)
     return new Promise((resolve, reject) => {
-      const fail = (reason: string) => {
+      connection.#onClose = () => {
         clearTimeout(timer)
-        session.destroy()
-        reject(new GrpcError(grpcStatus.unavailable, reason))
+        reject(new GrpcError(grpcStatus.unavailable, connection.#reason))
+        onClose()
       }
-      const timer = setTimeout(() => fail(`no connection within ${limitMs.connect / 1000} s`), limitMs.connect)
-      session.on('error', error => fail(error.message))
-      session.on('close', () => fail('the connection was closed'))
+      const timer = setTimeout(
+        () => connection.close(`no connection within ${limitMs.connect / 1000} s`),
+        limitMs.connect,
+      )
+      // A session that is up knows nothing of an alert of TLS, such as one about our certificate, which comes late.
+      socket.on('error', error => connection.close((error as { reason?: string }).reason ?? error.message))
       session.once('remoteSettings', () => {
         clearTimeout(timer)
-        session.removeAllListeners('error').removeAllListeners('close')
         session.setLocalWindowSize(windowBytes)
-        resolve(new Connection(session, onClose))
+        resolve(connection)
       })
     })
   }
@@ -122,8 +123,8 @@ export class Connection {
         else if (failure === undefined && status?.status === 0) resolve()
         else if (failure === undefined && status !== undefined) reject(status)
         else {
-          const reason = reasonOf(this.#failure ?? failure ?? 'the connection broke')
-          reject(new GrpcError(grpcStatus.unavailable, reason))
+          this.#failure ??= failure
+          reject(new GrpcError(grpcStatus.unavailable, this.#reason))
         }
       })
     })
@@ -163,11 +164,27 @@ export class Connection {
     if (!this.#session.ping(() => clearTimeout(timer))) clearTimeout(timer)
   }
 
+  get #reason(): string {
+    return this.#failure?.message ?? 'the connection broke'
+  }
+
   /** Ends every call with this reason. */
   close(reason = 'closed'): void {
     this.#failure ??= new Error(reason)
     this.#session.destroy()
+    this.#isOver() // not every session says so itself
   }
+
+  #isOver(): void {
+    const onClose = this.#onClose
+    this.#onClose = () => {}
+    onClose()
+  }
+}
+
+function openSocket({ secure, host, port }: EtcdEndpoint, tls: SecureContextOptions): Socket {
+  if (!secure) return connectTcp({ host, port, noDelay: true })
+  return connectTls({ ...tls, host, port, ALPNProtocols: ['h2'], ...(isIP(host) === 0 && { servername: host }) })
 }
 
 function decode(escaped: string): string {
