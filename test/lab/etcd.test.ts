@@ -130,7 +130,7 @@ test('etcd store: one that is wiped is lost and nobody left; made anew, it has s
   await other.createNetwork(testNetwork)
   await follower.until('back', events => events.at(-1)?.kind === 'back')
   await other.writeNode(testRecord('a')) // it has heard of it; b never does
-  await follower.until('in sync again', isInSync)
+  await until('in sync again', () => isInSync(follower.events), 30)
   const gone = follower.events.flatMap(event => (event.kind === 'nodeGone' ? event.name : []))
   assert.deepEqual(gone, ['b'])
 })

@@ -31,7 +31,8 @@ export async function follow(following: Following): Promise<void> {
   const { onEvent, signal } = following
   const follower = new Follower(following)
   let lost: string | undefined
-  for (let failures = 0; !signal.aborted; failures++) {
+  // A break of what was up is no loss yet; not to get there at all is.
+  for (let failures = 1; !signal.aborted; failures++) {
     try {
       await follower.sync(() => {
         if (lost !== undefined) onEvent({ kind: 'back' })
