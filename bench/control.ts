@@ -1,14 +1,16 @@
 // `npm run bench -- control`: one real agent with a real device, and a real peer, among 10 to 5,000 nodes that are records in a
-// real store. Each figure of bench/control/figures.ts, for each number of nodes; nodes are added from one number to the next.
+// real store; and many agents in one process. Each figure of bench/control/figures.ts, for each number of nodes.
 //
-//   a lab, a store --> nodes --> cold starts, rest, changes, joins --> more nodes … --> losses --> bench/results/control-STORE
+//   a lab, a store --> a crowd of agents --> nodes --> cold starts, rest, changes, joins, losses --> more nodes … --> bench/results/
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { hasWireguard } from '../src/native/wireguard-link.ts'
 import { AgentProcess, type Backend } from './control/agent-process.ts'
-import { type ControlBench, nodesOf, type Settings } from './control/bench.ts'
+import { type ControlBench, nodesOf, type Settings, takeOf } from './control/bench.ts'
 import { startControlLab } from './control/lab.ts'
 import { measureChanges, measureColdStarts, measureRest } from './control/measure-agent.ts'
+import { type CrowdSettings, measureCrowd } from './control/measure-crowd.ts'
 import { measureImports } from './control/measure-imports.ts'
 import { measureJoins, startPeer } from './control/measure-joins.ts'
 import {
@@ -20,7 +22,7 @@ import {
 import { claimsOf, claimsOfRecord, places, simulatedNode } from './control/nodes.ts'
 import { drawControl } from './control/pictures.ts'
 import { formatControl } from './control/report.ts'
-import { type ControlResult, resultOf } from './control/result.ts'
+import { type ControlResult, resultOf, type Samples } from './control/result.ts'
 import { stores } from './control/store.ts'
 import { linkMtu } from './device/conditions.ts'
 import { renderPng } from './device/pictures.ts'
@@ -28,6 +30,11 @@ import { root } from './device/programs.ts'
 import { machine } from './machine.ts'
 
 const whole = { nodes: [10, 100, 1_000, 5_000], lossAt: 1_000 }
+/** Of the agents in one process. */
+const crowds: Record<'whole' | 'quick', CrowdSettings> = {
+  whole: { agents: 200, turns: 50, restSeconds: 60, outageSeconds: 30 },
+  quick: { agents: 50, turns: 3, restSeconds: 3, outageSeconds: 3 },
+}
 const settings: Record<'whole' | 'quick', Settings> = {
   whole: { coldStarts: 5, changes: 200, joins: 50, restSeconds: 60, outageSeconds: 600, lossSeconds: 60 },
   quick: { coldStarts: 2, changes: 10, joins: 3, restSeconds: 5, outageSeconds: 5, lossSeconds: 8 },
@@ -36,23 +43,26 @@ const settings: Record<'whole' | 'quick', Settings> = {
 export interface ControlBenchOptions {
   /** Less of everything: under three minutes. */
   readonly quick: boolean
-  /** One of `stores`; the first if absent. */
+  /** One of `stores`. */
   readonly store?: string
 }
 
-export async function benchControl({ quick, store: form = 'file' }: ControlBenchOptions): Promise<void> {
+export async function benchControl({ quick, store: form = 'etcd' }: ControlBenchOptions): Promise<void> {
   const startStore = stores[form]
   if (startStore === undefined) throw new Error(`there is no store "${form}"`)
-  const backend: Backend = 'userspace'
+  const backend: Backend = hasWireguard() ? 'kernel' : 'userspace'
   const chosen = settings[quick ? 'quick' : 'whole']
-  const imports = await measureImports(chosen.coldStarts)
+  const imports = await measureImports(chosen.coldStarts, form)
 
   await using lab = await startControlLab()
   await using store = await startStore(lab)
+  const samples: Samples = {}
+  const crowd = crowds[quick ? 'quick' : 'whole']
+  await measureCrowd(store, crowd, (key, ...values) => takeOf(samples, crowd.agents, key, values))
   await store.put([], claimsOf('a', places.real))
   const a = new AgentProcess({ lab, store, host: 'a', name: 'a', backend })
   await a.said('in sync with the store')
-  const first = { lab, store, backend, settings: chosen, samples: {}, simulated: [], a, peerAddress: '', joined: 0 }
+  const first = { lab, store, backend, settings: chosen, samples, simulated: [], a, peerAddress: '', joined: 0 }
   const bench: ControlBench = Object.assign(first, { b: await startPeer(first) })
 
   for (const nodes of whole.nodes.filter(nodes => !quick || nodes <= 1_000)) {
@@ -77,7 +87,7 @@ export async function benchControl({ quick, store: form = 'file' }: ControlBench
     ...seconds,
     packetsPerSecond,
   }
-  writeResult(resultOf(bench.samples, conditions, imports), `control-${form}`, quick)
+  writeResult(resultOf(samples, conditions, imports), `control-${form}`, quick)
 }
 
 async function growTo(bench: ControlBench, nodes: number): Promise<void> {

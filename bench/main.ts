@@ -19,7 +19,7 @@ device  userspace WireGuard devices, side by side; a whole run takes 25 minutes 
   --only PART,…  ${parts.join(', ')}: of a whole run anew
   --rounds N     how often each device is measured
   --seconds S    how long each time
-control an agent among 10 to 5,000 nodes in a real store, written to bench/results/; a whole run takes 40 minutes
+control an agent among 10 to 5,000 nodes in a real store, written to bench/results/; a whole run takes 50 minutes
   --quick        fewer nodes, less of everything; two minutes; written to bench/results/quick/
   --store FORM   ${Object.keys(stores).join(', ')}
 soak    everything at once, for an hour or so many minutes

@@ -11,7 +11,7 @@ import { memoryMb } from '../device/subjects.ts'
 import { addresses, device, type HostName, until } from './lab.ts'
 import type { BenchStore } from './store.ts'
 
-export type Backend = 'kernel' | 'userspace' | 'auto'
+export type Backend = 'kernel' | 'userspace'
 
 interface Line {
   readonly msg: string

@@ -4,7 +4,7 @@ import type { Lab } from '../../src/lab/lab.ts'
 import type { NodeRecord } from '../../src/model/node-record.ts'
 import { quantile } from '../device/samples.ts'
 import type { AgentProcess, Backend } from './agent-process.ts'
-import { figures, type SampleKey } from './figures.ts'
+import { crowdFigures, figures, type SampleKey } from './figures.ts'
 import { addSample, type Samples } from './result.ts'
 import type { BenchStore } from './store.ts'
 
@@ -38,11 +38,15 @@ export interface ControlBench {
 /** Of the whole network, the two real ones among them. */
 export const nodesOf = ({ simulated }: Pick<ControlBench, 'simulated'>): number => simulated.length + 2
 
-/** Samples of one kind; their median is also said on standard error, so that a run can be followed. */
+/** Samples of one kind, of the network as it is now. */
 export function take(bench: Pick<ControlBench, 'samples' | 'simulated'>, key: SampleKey, ...values: number[]): void {
-  const nodes = nodesOf(bench)
-  for (const value of values) addSample(bench.samples, key, nodes, Number(value.toFixed(3)))
-  const figure = figures.find(({ of }) => of === key)
+  takeOf(bench.samples, nodesOf(bench), key, values)
+}
+
+/** Their median is also said on standard error, so that a run can be followed. */
+export function takeOf(samples: Samples, nodes: number, key: SampleKey, values: readonly number[]): void {
+  for (const value of values) addSample(samples, key, nodes, Number(value.toFixed(3)))
+  const figure = [...figures, ...crowdFigures].find(({ of }) => of === key)
   const title = figure?.title.replace(/, (median|99th percentile)$/, '') ?? key
   const median = quantile(values, 0.5).toFixed(figure?.digits ?? 0)
   const times = values.length === 1 ? '' : ` (median of ${values.length})`

@@ -14,6 +14,12 @@ export type SampleKey =
   | 'lostOnRestart'
   | 'lostOnOutage'
   | 'lostOnFlap'
+  | 'crowdJoinMs'
+  | 'crowdRestWrites'
+  | 'crowdRestartMs'
+  | 'crowdRestartWrites'
+  | 'crowdTurnMs'
+  | 'crowdBackMs'
 
 export interface Figure {
   readonly title: string
@@ -79,6 +85,33 @@ export const figures: readonly Figure[] = [
   { title: 'Packets lost: agent killed and restarted', of: 'lostOnRestart', ...lost() },
   { title: 'Packets lost: the store is down', of: 'lostOnOutage', ...lost() },
   { title: 'Packets lost: half of the nodes flap', of: 'lostOnFlap', ...lost() },
+]
+
+/** Of many agents in one process: their number is that of the nodes. */
+export const crowdFigures: readonly Figure[] = [
+  { title: 'All join at once: until each has all others, median', of: 'crowdJoinMs', quantile: 0.5, ...ms },
+  { title: 'The last of them', of: 'crowdJoinMs', quantile: 1, ...ms },
+  { title: 'All start again at once: until each has all others, median', of: 'crowdRestartMs', quantile: 0.5, ...ms },
+  { title: 'The last of them', of: 'crowdRestartMs', quantile: 1, ...ms },
+  {
+    title: 'Writes to the store then',
+    of: 'crowdRestartWrites',
+    quantile: 1,
+    unit: '',
+    digits: 0,
+    goals: { 50: 0, 200: 0 },
+  },
+  { title: 'One leaves, another joins: until all know, median', of: 'crowdTurnMs', quantile: 0.5, ...ms },
+  { title: 'The same, 99th percentile', of: 'crowdTurnMs', quantile: 0.99, ...ms },
+  { title: 'The store is back: until all are in sync', of: 'crowdBackMs', quantile: 1, ...ms },
+  {
+    title: 'Writes to the store at rest, a node a minute',
+    of: 'crowdRestWrites',
+    quantile: 1,
+    unit: '',
+    digits: 2,
+    goals: { 50: 0, 200: 0 },
+  },
 ]
 
 function lost(): Pick<Figure, 'quantile' | 'unit' | 'digits' | 'goals'> {

@@ -7,23 +7,31 @@ import { decodeKey } from '../../src/base/key.ts'
 import type { Lab } from '../../src/lab/lab.ts'
 import { formatNetworkConfig } from '../../src/model/network-config.ts'
 import { formatClaim, formatNodeRecord, formatRemoval, parseNodeRecord } from '../../src/model/node-record.ts'
+import { openStore } from '../../src/store/store.ts'
 import { network } from './nodes.ts'
 import type { BenchStore } from './store.ts'
 
 const folders = ['nodes', 'claims', 'removals'] as const
 
 export async function startFileStore(lab: Lab): Promise<BenchStore> {
-  const folder = join(lab.sharedFolder, 'store')
-  const incoming = join(lab.sharedFolder, 'incoming')
-  for (const path of [folder, incoming, ...folders.map(name => join(folder, name))]) mkdirSync(path)
-  writeFileSync(join(folder, 'network.json'), formatNetworkConfig(network))
+  const root = join(lab.sharedFolder, 'stores')
+  const [folder, incoming] = [join(root, 'bench'), join(lab.sharedFolder, 'incoming')]
+  for (const path of [root, incoming]) mkdirSync(path)
   let writes = 0
-  // A file is written by giving it its name, and gone by losing it: one event each. Hidden ones are on their way.
-  const watches: FSWatcher[] = folders.map(name =>
-    watch(join(folder, name), (kind, file) => {
-      if (kind === 'rename' && file?.endsWith('.json') && !file.startsWith('.')) writes += 1
-    }),
-  )
+  const watches: FSWatcher[] = []
+  /** A file is written by giving it its name, and gone by losing it: one event each. Hidden ones are on their way. */
+  const makeNetwork = (at: string) => {
+    mkdirSync(at)
+    for (const name of folders) {
+      mkdirSync(join(at, name))
+      const onEvent = (kind: string, file: string | null) => {
+        if (kind === 'rename' && file?.endsWith('.json') && !file.startsWith('.')) writes += 1
+      }
+      watches.push(watch(join(at, name), onEvent))
+    }
+    writeFileSync(join(at, 'network.json'), formatNetworkConfig(network))
+  }
+  makeNetwork(folder)
   const place = (path: string, text: string) => {
     const temporary = join(incoming, 'new')
     writeFileSync(temporary, text)
@@ -47,9 +55,14 @@ export async function startFileStore(lab: Lab): Promise<BenchStore> {
         for (const prefix of prefixes) rmSync(join(folder, claimPath(prefix)), { force: true })
       }
     },
+    async newNetwork(name) {
+      const at = join(root, name)
+      makeNetwork(at)
+      return () => openStore(`file:${at}`)
+    },
     countWrites: async () => writes,
-    goAway: async () => renameSync(folder, `${folder}.away`),
-    comeBack: async () => renameSync(`${folder}.away`, folder),
+    goAway: async () => renameSync(root, `${root}.away`),
+    comeBack: async () => renameSync(`${root}.away`, root),
     async [Symbol.asyncDispose]() {
       for (const one of watches) one.close()
     },

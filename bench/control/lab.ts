@@ -7,7 +7,7 @@ import { type Lab, startLab } from '../../src/lab/lab.ts'
 import { linkMtu } from '../device/conditions.ts'
 
 export type HostName = 'a' | 'b'
-const storeHost = 'store'
+export const storeHost = 'store'
 export const addresses = { a: '192.0.2.1', b: '192.0.2.2', [storeHost]: '192.0.2.3' } as const
 export const device = 'podwire0'
 
@@ -23,8 +23,8 @@ export function startControlLab(): Promise<Lab> {
   })
 }
 
-/** Looks often until `done` says true. */
-export async function until(what: string, done: () => boolean | Promise<boolean>, seconds = 60): Promise<void> {
+/** Looks often until `done` says true. What is slow is measured, not given up. */
+export async function until(what: string, done: () => boolean | Promise<boolean>, seconds = 300): Promise<void> {
   for (const deadlineMs = Date.now() + seconds * 1000; !(await done()); await delay(5)) {
     if (Date.now() > deadlineMs) throw new Error(`waited ${seconds} s until ${what}`)
   }

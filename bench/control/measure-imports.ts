@@ -16,8 +16,8 @@ const modules: readonly [title: string, specifier: string][] = [
   ['WireGuard: keys, UAPI, the kernel', 'wireguard/devices.js'],
   ['the plan', 'plan/plan.js'],
   ['the agent', 'agent/agent.js'],
-  ['the file store', 'store/file-store.js'],
 ]
+const storeModules: Readonly<Record<string, string>> = { etcd: 'store/etcd-store.js', file: 'store/file-store.js' }
 
 const program = `
 const specifiers = JSON.parse(process.argv[1])
@@ -33,8 +33,9 @@ for (const specifier of specifiers) {
 console.log(JSON.stringify(said))
 `
 
-export async function measureImports(rounds: number): Promise<ImportCost[]> {
-  const specifiers = modules.map(([, name]) =>
+export async function measureImports(rounds: number, form: string): Promise<ImportCost[]> {
+  const all = [...modules, [`the store: ${form}`, storeModules[form] ?? 'store/store.js'] as const]
+  const specifiers = all.map(([, name]) =>
     name.endsWith('.js') && !name.startsWith('@') ? `${root}build/src/${name}` : name,
   )
   const runs: number[][] = []
@@ -43,7 +44,7 @@ export async function measureImports(rounds: number): Promise<ImportCost[]> {
     const { stdout } = await exec([process.execPath, ...flags, '--', JSON.stringify(specifiers)])
     runs.push(JSON.parse(stdout))
   }
-  return ['Node.js', ...modules.map(([title]) => title)].map((module, i) => {
+  return ['Node.js', ...all.map(([title]) => title)].map((module, i) => {
     const added = runs.map(said => (said[i] ?? Number.NaN) - (i === 0 ? 0 : (said[i - 1] ?? Number.NaN)))
     return { module, mb: Number(quantile(added, 0.5).toFixed(1)) }
   })

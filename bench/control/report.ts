@@ -3,14 +3,16 @@
 import type { ControlResult, FigureResult } from './result.ts'
 
 export function formatControl(result: ControlResult): string {
-  const { nodes, figures, imports } = result
+  const { nodes, figures, crowd, imports } = result
   const head = ['figure', 'goal', ...nodes.map(count => `${formatCount(count)} nodes`)]
-  const rows = figures.map(figure => [
-    figure.unit === '' ? figure.title : `${figure.title} (${figure.unit})`,
-    formatGoal(figure),
-    ...nodes.map(count => formatValue(figure, count)),
-  ])
-  const parts = [table(head, rows), formatConditions(result)]
+  const parts = [table(head, rowsOf(figures, nodes)), formatConditions(result)]
+  const agents = Object.keys(crowd[0]?.values ?? {}).map(Number)
+  if (crowd.length > 0) {
+    parts.push(table(['many agents in one process', 'goal', ...agents.map(formatCount)], rowsOf(crowd, agents)))
+    parts.push(
+      'Agents whole but for their hosts: what each would give to a device and to the kernel, it keeps in memory.',
+    )
+  }
   if (imports.length > 0) {
     const costs = imports.map(({ module, mb }) => [module, mb.toFixed(1)])
     const total = imports.reduce((sum, { mb }) => sum + mb, 0)
@@ -23,6 +25,14 @@ export function formatControl(result: ControlResult): string {
     )
   }
   return `${parts.join('\n\n')}\n`
+}
+
+function rowsOf(figures: readonly FigureResult[], counts: readonly number[]): string[][] {
+  return figures.map(figure => [
+    figure.unit === '' ? figure.title : `${figure.title} (${figure.unit})`,
+    formatGoal(figure),
+    ...counts.map(count => formatValue(figure, count)),
+  ])
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

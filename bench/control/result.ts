@@ -3,7 +3,7 @@
 
 import { quantile } from '../device/samples.ts'
 import type { Machine } from '../machine.ts'
-import { type Figure, figures, type SampleKey } from './figures.ts'
+import { crowdFigures, type Figure, figures, type SampleKey } from './figures.ts'
 
 /** By what was measured, then by number of nodes. */
 export type Samples = Partial<Record<SampleKey, Record<number, number[]>>>
@@ -39,6 +39,8 @@ export interface ControlResult {
   /** Ascending. */
   readonly nodes: readonly number[]
   readonly figures: readonly FigureResult[]
+  /** Of many agents in one process. */
+  readonly crowd: readonly FigureResult[]
   readonly imports: readonly ImportCost[]
   readonly samples: Samples
 }
@@ -50,11 +52,12 @@ export function addSample(samples: Samples, key: SampleKey, nodes: number, value
 }
 
 export function resultOf(samples: Samples, conditions: Conditions, imports: readonly ImportCost[] = []): ControlResult {
-  const nodes = new Set(Object.values(samples).flatMap(byNodes => Object.keys(byNodes).map(Number)))
+  const nodes = new Set(figures.flatMap(({ of }) => Object.keys(samples[of] ?? {}).map(Number)))
   return {
     conditions,
     nodes: [...nodes].sort((a, b) => a - b),
     figures: figures.flatMap(figure => figureResult(figure, samples[figure.of]) ?? []),
+    crowd: crowdFigures.flatMap(figure => figureResult(figure, samples[figure.of]) ?? []),
     imports,
     samples,
   }

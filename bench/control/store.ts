@@ -3,6 +3,8 @@
 
 import type { Lab } from '../../src/lab/lab.ts'
 import type { Claim, NodeRecord } from '../../src/model/node-record.ts'
+import type { Store } from '../../src/store/store.ts'
+import { startEtcdStore } from './etcd-store.ts'
 import { startFileStore } from './file-store.ts'
 
 export interface BenchStore extends AsyncDisposable {
@@ -14,6 +16,8 @@ export interface BenchStore extends AsyncDisposable {
   put(records: readonly NodeRecord[], claims: readonly Claim[]): Promise<void>
   /** Takes nodes out for good, as `podwire leave` does. */
   remove(names: readonly string[]): Promise<void>
+  /** Sets up another network in it; returns what opens it, once for each agent. */
+  newNetwork(name: string): Promise<() => Promise<Store>>
   /** Writes since it was made, whoever's. */
   countWrites(): Promise<number>
   /** Nobody reaches it, until `comeBack`. */
@@ -24,4 +28,4 @@ export interface BenchStore extends AsyncDisposable {
 /** Starts a store with the network of the bench in it. Its host of the lab is `storeHost`. */
 export type StartStore = (lab: Lab) => Promise<BenchStore>
 
-export const stores: Readonly<Record<string, StartStore>> = { file: startFileStore }
+export const stores: Readonly<Record<string, StartStore>> = { etcd: startEtcdStore, file: startFileStore }

@@ -8,7 +8,7 @@ import { exec } from '../../src/base/exec.ts'
 import { ours, reference } from './conditions.ts'
 
 export const root: string = fileURLToPath(new URL('../../..', import.meta.url))
-const cacheBin = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'podwire/bin')
+export const cacheBin: string = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'podwire/bin')
 const wireguardGo = process.env.PODWIRE_WIREGUARD_GO ?? join(cacheBin, 'wireguard')
 const podwire = `${root}build/src/cli/main.js`
 

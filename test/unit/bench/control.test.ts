@@ -65,6 +65,15 @@ test('report of the control bench: says what each import takes, and its conditio
   )
 })
 
+test('report of the control bench: the agents in one process have a table of their own', () => {
+  const samples = { changeMs: { 10: [1] }, crowdRestartWrites: { 200: [3] }, crowdBackMs: { 200: [1_250] } }
+  const result = resultOf(samples, conditions)
+  assert.deepEqual(result.nodes, [10])
+  const report = formatControl(result)
+  assert.match(report, /\| many agents in one process \| goal \| 200 \|/)
+  assert.match(report, /\| Writes to the store then \| 0 at 200 \| 3 ✗ \|\n\| .* sync \(ms\) \| - \| 1,250 \|/)
+})
+
 test('samples of the control bench: each number of nodes has its own, and the result lists them in order', () => {
   const samples: Samples = {}
   for (const [nodes, value] of [
