@@ -13,6 +13,7 @@ import type { HostPeer, HostState, Route } from '../model/host-state.ts'
 import type { NetworkConfig } from '../model/network-config.ts'
 import type { NetworkView, NodeRecord } from '../model/node-record.ts'
 import { admitNodes, type RecordProblem } from './admit.ts'
+import { minMtuBytes, untriedMtu } from './path-mtu.ts'
 
 /** What the plan must know of this host. */
 export interface SelfState {
@@ -24,8 +25,10 @@ export interface SelfState {
   readonly endpoints: readonly string[]
   /** The prefixes that we claimed. */
   readonly prefixes: readonly string[]
-  /** MTU of the link that tunnel packets leave by. */
+  /** MTU of the link that tunnel packets leave by; of several, the largest. */
   readonly underlayMtuBytes: number
+  /** What routes to peers may say, where it was found or is known of their path. */
+  readonly routeMtus?: ReadonlyMap<PublicKey, number>
   /** Address families in which this host reaches others outside the tunnel. */
   readonly families: readonly Family[]
 }
@@ -38,8 +41,6 @@ export interface HostPlan {
 
 /** Outer IPv6 40, UDP 8, WireGuard 32: an endpoint may change its family at any time, so the larger of the two. */
 const overheadBytes = 80
-/** The least that IPv6 allows a link. */
-const minMtuBytes = 1280
 /** Often enough for NATs, which forget an idle UDP flow after 30 s. */
 const keepaliveSeconds = 25
 /** Better than what DHCP and routing daemons set, and never 0, which IPv6 turns into 1024. */
@@ -65,7 +66,9 @@ export function planHost(view: NetworkView, self: SelfState): HostPlan {
       addresses: own.map(address => `${formatAddress(address)}/${familyBits(address.family)}`),
       routes: [
         ...unreachableRoutes(view.network),
-        ...others.flatMap(node => planRoutes(node, { device: self.device, mtuBytes, own })),
+        ...others.flatMap(node =>
+          planRoutes(node, { device: self.device, mtuBytes: routeMtu(node, mtuBytes, self), own }),
+        ),
       ],
       firewall: { device: self.device, overlay: view.network.range, shares: [] },
     },
@@ -82,6 +85,12 @@ function planPeer(node: NodeRecord, self: SelfState): HostPeer {
     persistentKeepaliveSeconds: self.endpoints.length === 0 ? keepaliveSeconds : 0,
     allowedIps: [...node.prefixes].sort(),
   }
+}
+
+/** Of a peer that nothing is known of yet, what any path carries. */
+function routeMtu({ publicKey }: NodeRecord, deviceMtuBytes: number, { routeMtus }: SelfState): number {
+  const known = routeMtus?.get(publicKey) ?? untriedMtu(deviceMtuBytes + overheadBytes, 6, deviceMtuBytes)
+  return Math.min(known, deviceMtuBytes)
 }
 
 function planRoutes(

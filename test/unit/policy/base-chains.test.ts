@@ -40,7 +40,15 @@ test('firewall: the whole table, chain by chain', () => {
       ],
     ],
     ['output', ['type filter hook output priority raw; policy accept;', 'goto leaving']],
-    ['forward', ['type filter hook forward priority 300; policy accept;', 'goto leaving']],
+    [
+      'forward',
+      [
+        'type filter hook forward priority 300; policy accept;',
+        'iifname "wg0" tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu',
+        'oifname "wg0" tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu',
+        'goto leaving',
+      ],
+    ],
     ['postrouting', ['type filter hook postrouting priority 300; policy accept;', 'jump leaving', 'goto unmasked']],
   ]
   for (const [chain, rules] of chains) assert.deepEqual(rulesOf(script, chain), rules, chain)

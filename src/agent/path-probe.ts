@@ -1,0 +1,289 @@
+// Finds out how long packets to each peer may be, and answers peers who ask the same: beside the tunnel, on a port of its own.
+//
+//   device, kernel --look--> live peers with traffic --> search (plan/path-mtu.ts) --> questions, never fragmented
+//   answers, time ---------> search --> what routes may say --changed--> the agent plans again
+//   questions of peers ----> short answers to where they came from; it also tells the port behind the peer's NAT
+//
+// Where nobody answers, a route says what the kernel knows of the path.
+
+import type { Socket } from 'node:dgram'
+import type { Family } from '../base/cidr.ts'
+import { reasonOf } from '../base/errors.ts'
+import type { PublicKey } from '../base/key.ts'
+import type { Log } from '../base/log.ts'
+import type { Secret } from '../base/secret.ts'
+import type { Device, PeerState } from '../model/device.ts'
+import type { Links } from '../native/link.ts'
+import { openProbeSocket } from '../native/probe-socket.ts'
+import { check, minMtuBytes, type Step, startSearch, takeAnswer, takeTime } from '../plan/path-mtu.ts'
+import { observeRoutes } from '../system/observe.ts'
+import { Allowance } from './allowance.ts'
+import { formatPathMessage, isAuthentic, type PathMessage, parsePathMessage, probeKeys } from './path-message.ts'
+import {
+  consider,
+  dueMsOf,
+  mtuOf,
+  newPath,
+  type PeerPath,
+  type ProbeTimes,
+  probePort,
+  usualTimes,
+} from './peer-path.ts'
+
+/** WireGuard's, around a packet: a question is as long as the message that it stands for. */
+const messageOverheadBytes = 32
+/** A session's keys are not used for longer than this after their handshake. */
+const sessionMs = 180_000
+/** What this node asks, whatever the number of its peers, and what it answers. */
+const questionsAtMost = { aSecond: 20, atOnce: 64 }
+const answersAtMost = { aSecond: 1000, atOnce: 1000 }
+/** A question older than the newest by this much, in microseconds, is a copy; within it some overtake others. */
+const overtakingMicros = 2_000_000
+
+export interface PathProbeOptions {
+  readonly device: Device
+  readonly deviceName: string
+  readonly links: Pick<Links, 'links' | 'routes' | 'routeTo'>
+  readonly privateKey: Secret
+  readonly publicKey: PublicKey
+  readonly listenPort: number
+  /** The route to a peer may say something else now. */
+  readonly onChange: (peer: PublicKey) => void
+  readonly log: Log
+  readonly times?: ProbeTimes
+}
+
+export class PathProbe {
+  readonly #options: PathProbeOptions
+  readonly #times: ProbeTimes
+  readonly #sockets = new Map<Family, Socket>()
+  readonly #paths = new Map<PublicKey, PeerPath>()
+  readonly #questions = new Allowance(questionsAtMost)
+  readonly #answers = new Allowance(answersAtMost)
+  readonly #mtus = new Map<PublicKey, number>()
+  readonly #byAddress = new Map<string, Set<PeerPath>>()
+  /** Those about which there is something to do. */
+  readonly #waiting = new Set<PeerPath>()
+  #deviceMtuBytes = 0
+  #number = 0
+  #actTimer: NodeJS.Timeout | undefined
+  #lookTimer: NodeJS.Timeout | undefined
+  #lookedMs = Number.NEGATIVE_INFINITY
+  #looking = false
+  #closed = false
+
+  constructor(options: PathProbeOptions) {
+    this.#options = options
+    this.#times = options.times ?? usualTimes
+  }
+
+  /** What routes to peers may say. A peer is absent until it was seen. */
+  get mtus(): ReadonlyMap<PublicKey, number> {
+    return this.#mtus
+  }
+
+  /** Takes up what routes say, and begins. Without a port of its own it knows only what the kernel knows. Never throws. */
+  async start(): Promise<void> {
+    const { listenPort, log } = this.#options
+    const port = probePort(listenPort)
+    for (const family of [4, 6] as const) {
+      try {
+        const socket = await openProbeSocket(family, port)
+        socket.on('message', (datagram, { address, port }) => this.#hear(datagram, { family, address, port }))
+        socket.on('error', error => log.debug({ reason: reasonOf(error) }, 'a path probe was not sent'))
+        this.#sockets.set(family, socket)
+      } catch (error) {
+        log.warn({ port, family, reason: reasonOf(error) }, 'paths are not probed: routes say what the kernel knows')
+      }
+    }
+    await this.#look()
+  }
+
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#actTimer)
+    clearTimeout(this.#lookTimer)
+    for (const socket of this.#sockets.values()) socket.close()
+    this.#sockets.clear()
+  }
+
+  /** Reads the device. Of many peers that takes a while, and is done less often: a thousandth of a core at most. */
+  async #look(): Promise<void> {
+    const { device, links, deviceName, log } = this.#options
+    if (this.#looking) return
+    this.#looking = true
+    clearTimeout(this.#lookTimer)
+    this.#lookedMs = performance.now()
+    let everyMs = this.#times.lookMs
+    try {
+      const { peers } = await device.get()
+      everyMs = Math.max(everyMs, Math.min(30_000, peers.length * 6))
+      const mtuBytes = links.links().find(({ name }) => name === deviceName)?.mtuBytes ?? 0
+      if (!this.#closed) this.#see(peers, Math.max(minMtuBytes, mtuBytes))
+    } catch (error) {
+      log.debug({ reason: reasonOf(error) }, 'paths were not looked at') // no device yet: the agent says so
+    }
+    this.#looking = false
+    if (!this.#closed) this.#lookTimer = setTimeout(() => void this.#look(), everyMs).unref()
+  }
+
+  #see(peers: readonly PeerState[], deviceMtuBytes: number): void {
+    const adopted = this.#deviceMtuBytes === 0 ? this.#observeMtus() : undefined
+    if (deviceMtuBytes !== this.#deviceMtuBytes) for (const path of this.#paths.values()) delete path.search
+    this.#deviceMtuBytes = deviceMtuBytes
+    const there = new Set(peers.map(({ publicKey }) => publicKey))
+    for (const path of this.#paths.values()) if (!there.has(path.publicKey)) this.#forget(path)
+    for (const peer of peers) {
+      if (peer.endpoint === undefined) continue
+      const path = this.#pathOf(peer, peer.endpoint, adopted)
+      if (Date.now() - (peer.lastHandshakeMs ?? 0) < sessionMs) {
+        if (path.search === undefined || peer.txBytes !== path.sentBytes) this.#askKernel(path)
+        consider(path, peer.txBytes, performance.now(), this.#times)
+        if (path.next !== undefined) this.#waiting.add(path)
+      }
+      this.#publish(path)
+    }
+    this.#act()
+  }
+
+  /** Another address is another path; another port of it is what a NAT does. */
+  #pathOf({ publicKey, allowedIps }: PeerState, endpoint: string, adopted?: ReadonlyMap<string, number>): PeerPath {
+    const known = this.#paths.get(publicKey)
+    if (known?.endpoint === endpoint) return known
+    const path = newPath(publicKey, endpoint, adopted?.get(allowedIps[0] ?? ''))
+    if (known?.address === path.address) return Object.assign(known, { endpoint })
+    if (known !== undefined) this.#forget(known)
+    this.#paths.set(publicKey, path)
+    this.#byAddress.set(path.address, (this.#byAddress.get(path.address) ?? new Set()).add(path))
+    return path
+  }
+
+  #forget(path: PeerPath): void {
+    const { publicKey, address } = path
+    this.#paths.delete(publicKey)
+    this.#mtus.delete(publicKey)
+    this.#waiting.delete(path)
+    const others = this.#byAddress.get(address)
+    others?.delete(path)
+    if (others?.size === 0) this.#byAddress.delete(address)
+  }
+
+  #askKernel(path: PeerPath): void {
+    const way = this.#options.links.routeTo(path.address.replace(/%.*/, ''))
+    if (way !== undefined && way.link !== this.#options.deviceName) path.knownBytes = way.mtuBytes
+  }
+
+  /** Does what is due, as far as the allowance goes, and comes again when the next is. */
+  #act(): void {
+    clearTimeout(this.#actTimer)
+    const nowMs = performance.now()
+    const waiting = [...this.#waiting].sort((a, b) => dueMsOf(a) - dueMsOf(b))
+    for (const path of waiting) {
+      if (dueMsOf(path) > nowMs || this.#questions.waitMs(nowMs) > 0) break
+      this.#carryOut(path, this.#stepOf(path, nowMs), nowMs)
+    }
+    if (this.#waiting.size === 0 || this.#closed) return
+    const dueMs = Math.min(...[...this.#waiting].map(dueMsOf))
+    const waitMs = Math.max(1, dueMs - nowMs, this.#questions.waitMs(nowMs))
+    this.#actTimer = setTimeout(() => this.#act(), waitMs).unref()
+  }
+
+  #stepOf(path: PeerPath, nowMs: number): Step {
+    const { next, search } = path
+    delete path.next
+    if (next === undefined && search !== undefined) return takeTime(search, nowMs)
+    path.firstNumber = this.#nextNumber()
+    path.askedMs = nowMs
+    if (next === 'search' || search === undefined) return startSearch(this.#deviceMtuBytes, nowMs)
+    if (next === 'checkLonger') path.longerMs = nowMs
+    return check(search, { longer: next === 'checkLonger' }, nowMs)
+  }
+
+  #carryOut(path: PeerPath, { search, ask }: Step, nowMs: number): void {
+    const before = path.search?.state
+    path.search = search
+    if (search.state === 'searching') this.#waiting.add(path)
+    else this.#waiting.delete(path)
+    if (search.state !== 'searching' && before === 'searching') this.#ended(path, search.state)
+    this.#publish(path)
+    const key = this.#keysOf(path)?.asks
+    if (key === undefined || ask.length === 0) return
+    this.#questions.take(ask.length, nowMs)
+    for (const mtuBytes of ask) {
+      const bytes = mtuBytes + messageOverheadBytes
+      this.#send(formatPathMessage({ kind: 'question', bytes, number: this.#nextNumber() }, key), path)
+    }
+  }
+
+  #ended(path: PeerPath, state: 'found' | 'silent'): void {
+    const { publicKey: peer, address, port } = path
+    path.silences = state === 'silent' ? path.silences + 1 : 0
+    this.#askKernel(path) // which may have learned from what was asked
+    if (path.silences === 1) this.#options.log.debug({ peer, address, port }, 'nobody answers path probes there')
+  }
+
+  #hear(datagram: Buffer, from: { family: Family; address: string; port: number }): void {
+    const nowMs = performance.now()
+    const message = parsePathMessage(datagram)
+    if (message === undefined || !this.#answers.take(1, nowMs)) return
+    const paths = this.#byAddress.get(from.address)
+    // A peer that found us before we saw it.
+    if (paths === undefined && nowMs - this.#lookedMs > this.#times.lookMs / 2) {
+      clearTimeout(this.#lookTimer)
+      void this.#look()
+    }
+    for (const path of paths ?? []) {
+      const key = this.#keysOf(path)?.[message.kind === 'question' ? 'asked' : 'asks']
+      if (key === undefined || !isAuthentic(datagram, key)) continue
+      if (message.kind === 'question') this.#answer(path, message, { key, port: from.port, nowMs })
+      else if (path.search !== undefined && message.number >= path.firstNumber) {
+        const step = takeAnswer(path.search, message.bytes - messageOverheadBytes, nowMs)
+        this.#carryOut(path, step, nowMs)
+        this.#act()
+      }
+      return
+    }
+  }
+
+  #answer(path: PeerPath, question: PathMessage, { key, port, nowMs }: { key: Buffer; port: number; nowMs: number }) {
+    if (question.number < path.newestHeard - overtakingMicros || question.bytes < minMtuBytes) return
+    if (!path.answers.take(1, nowMs)) return
+    this.#send(formatPathMessage({ ...question, kind: 'answer' }, key), { ...path, port })
+    // The newest alone says where a peer is: copies of old questions lead nowhere.
+    if (question.number <= path.newestHeard) return
+    path.newestHeard = question.number
+    path.port = port
+    if (path.search?.state !== 'silent' || nowMs - path.askedMs < this.#times.lookMs) return
+    path.next = path.search.foundBytes === undefined ? 'search' : 'check'
+    this.#waiting.add(path)
+    this.#act()
+  }
+
+  #send(message: Buffer, { family, address, port }: Pick<PeerPath, 'family' | 'address' | 'port'>): void {
+    // One that cannot leave is one that is not answered.
+    this.#sockets.get(family)?.send(message, port, address, () => {})
+  }
+
+  #keysOf(path: PeerPath): PeerPath['keys'] {
+    const { privateKey, publicKey } = this.#options
+    if (path.keys === undefined) path.keys = probeKeys(privateKey, publicKey, path.publicKey) ?? null
+    return path.keys
+  }
+
+  /** Microseconds since 1970 when nothing was asked within the last; never the same twice. */
+  #nextNumber(): number {
+    this.#number = Math.max(this.#number + 1, Date.now() * 1000)
+    return this.#number
+  }
+
+  #publish(path: PeerPath): void {
+    const { publicKey: peer, address, search } = path
+    const mtuBytes = mtuOf(path, this.#deviceMtuBytes)
+    const before = this.#mtus.get(peer)
+    if (mtuBytes === before) return
+    this.#mtus.set(peer, mtuBytes)
+    const from = search?.foundBytes === undefined ? 'route' : 'probes'
+    if (before !== undefined) this.#options.log.info({ peer, address, mtuBytes, before, from }, 'path MTU')
+    this.#options.onChange(peer)
+  }
+}
