@@ -16,12 +16,12 @@ import type { Device, PeerState } from '../model/device.ts'
 import type { Links } from '../native/link.ts'
 import { openProbeSocket } from '../native/probe-socket.ts'
 import { check, minMtuBytes, type Step, startSearch, takeAnswer, takeTime } from '../plan/path-mtu.ts'
-import { observeRoutes } from '../system/observe.ts'
 import { Allowance } from './allowance.ts'
 import { formatPathMessage, isAuthentic, type PathMessage, parsePathMessage, probeKeys } from './path-message.ts'
 import {
   consider,
   dueMsOf,
+  isUsed,
   mtuOf,
   newPath,
   type PeerPath,
@@ -43,10 +43,12 @@ const overtakingMicros = 2_000_000
 export interface PathProbeOptions {
   readonly device: Device
   readonly deviceName: string
-  readonly links: Pick<Links, 'links' | 'routes' | 'routeTo'>
+  readonly links: Pick<Links, 'links' | 'routeTo'>
   readonly privateKey: Secret
   readonly publicKey: PublicKey
   readonly listenPort: number
+  /** What routes say already. */
+  readonly adopted: ReadonlyMap<PublicKey, number>
   /** The route to a peer may say something else now. */
   readonly onChange: (peer: PublicKey) => void
   readonly log: Log
@@ -60,7 +62,7 @@ export class PathProbe {
   readonly #paths = new Map<PublicKey, PeerPath>()
   readonly #questions = new Allowance(questionsAtMost)
   readonly #answers = new Allowance(answersAtMost)
-  readonly #mtus = new Map<PublicKey, number>()
+  readonly #mtus: Map<PublicKey, number>
   readonly #byAddress = new Map<string, Set<PeerPath>>()
   /** Those about which there is something to do. */
   readonly #waiting = new Set<PeerPath>()
@@ -75,6 +77,7 @@ export class PathProbe {
   constructor(options: PathProbeOptions) {
     this.#options = options
     this.#times = options.times ?? usualTimes
+    this.#mtus = new Map(options.adopted)
   }
 
   /** What routes to peers may say. A peer is absent until it was seen. */
@@ -82,13 +85,13 @@ export class PathProbe {
     return this.#mtus
   }
 
-  /** Takes up what routes say, and begins. Without a port of its own it knows only what the kernel knows. Never throws. */
+  /** Begins. Without a port of its own it knows only what the kernel knows. Never throws. */
   async start(): Promise<void> {
     const { listenPort, log } = this.#options
     const port = probePort(listenPort)
     for (const family of [4, 6] as const) {
       try {
-        const socket = await openProbeSocket(family, port)
+        const socket = openProbeSocket(family, port)
         socket.on('message', (datagram, { address, port }) => this.#hear(datagram, { family, address, port }))
         socket.on('error', error => log.debug({ reason: reasonOf(error) }, 'a path probe was not sent'))
         this.#sockets.set(family, socket)
@@ -128,16 +131,15 @@ export class PathProbe {
   }
 
   #see(peers: readonly PeerState[], deviceMtuBytes: number): void {
-    const adopted = this.#deviceMtuBytes === 0 ? this.#observeMtus() : undefined
     if (deviceMtuBytes !== this.#deviceMtuBytes) for (const path of this.#paths.values()) delete path.search
     this.#deviceMtuBytes = deviceMtuBytes
     const there = new Set(peers.map(({ publicKey }) => publicKey))
     for (const path of this.#paths.values()) if (!there.has(path.publicKey)) this.#forget(path)
     for (const peer of peers) {
       if (peer.endpoint === undefined) continue
-      const path = this.#pathOf(peer, peer.endpoint, adopted)
+      const path = this.#pathOf(peer.publicKey, peer.endpoint)
       if (Date.now() - (peer.lastHandshakeMs ?? 0) < sessionMs) {
-        if (path.search === undefined || peer.txBytes !== path.sentBytes) this.#askKernel(path)
+        if (path.search === undefined || isUsed(path, peer.txBytes)) this.#askKernel(path)
         consider(path, peer.txBytes, performance.now(), this.#times)
         if (path.next !== undefined) this.#waiting.add(path)
       }
@@ -147,11 +149,13 @@ export class PathProbe {
   }
 
   /** Another address is another path; another port of it is what a NAT does. */
-  #pathOf({ publicKey, allowedIps }: PeerState, endpoint: string, adopted?: ReadonlyMap<string, number>): PeerPath {
+  #pathOf(publicKey: PublicKey, endpoint: string): PeerPath {
     const known = this.#paths.get(publicKey)
     if (known?.endpoint === endpoint) return known
-    const path = newPath(publicKey, endpoint, adopted?.get(allowedIps[0] ?? ''))
-    if (known?.address === path.address) return Object.assign(known, { endpoint })
+    const path = newPath(publicKey, endpoint, known === undefined ? this.#mtus.get(publicKey) : undefined)
+    if (known?.address === path.address) {
+      return Object.assign(known, { endpoint, port: known.newestHeard > 0 ? known.port : path.port })
+    }
     if (known !== undefined) this.#forget(known)
     this.#paths.set(publicKey, path)
     this.#byAddress.set(path.address, (this.#byAddress.get(path.address) ?? new Set()).add(path))

@@ -97,13 +97,18 @@ export function mtuOf({ search, knownBytes, family, adoptedBytes }: PeerPath, de
   return Math.min(found, fitMtu(knownBytes, family, deviceMtuBytes))
 }
 
+/** Whether a long packet may have gone out since something was asked. */
+export function isUsed(path: PeerPath, sentBytes: bigint): boolean {
+  return sentBytes < path.sentBytes || sentBytes - path.sentBytes >= minMtuBytes
+}
+
 /** Decides what is to be asked next about a peer with a session that has sent so many bytes by now; nothing is asked here. */
 export function consider(path: PeerPath, sentBytes: bigint, nowMs: number, times: ProbeTimes): void {
   const { search } = path
   const waitedMs = nowMs - path.askedMs
   if (search?.state === 'searching') return
   if (search === undefined) path.next = 'search'
-  else if (sentBytes - path.sentBytes < minMtuBytes) return
+  else if (!isUsed(path, sentBytes)) return
   else if (search.foundBytes === undefined) {
     const waitMs = Math.min(times.silentMs.most, times.silentMs.least * 2 ** (path.silences - 1))
     if (waitedMs < waitMs) return

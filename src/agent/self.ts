@@ -15,6 +15,8 @@ interface Declared {
   readonly device: string
   readonly listenPort: number
   readonly endpoints: readonly string[]
+  /** Of the device and all routes; absent: it is found. */
+  readonly mtuBytes?: number
 }
 
 interface Found {
@@ -22,13 +24,17 @@ interface Found {
   readonly prefixes: readonly string[]
   readonly view: NetworkView
   readonly links: Links
+  readonly routeMtus: ReadonlyMap<PublicKey, number>
 }
 
-export function observeSelf(declared: Declared, { publicKey, prefixes, view, links }: Found): SelfState {
-  const { name, device, listenPort, endpoints } = declared
+export function observeSelf(declared: Declared, found: Found): SelfState {
+  const { name, device, listenPort, endpoints, mtuBytes: fixedMtuBytes } = declared
+  const { publicKey, prefixes, view, links, routeMtus } = found
   const others = [...view.nodes.values()].filter(node => node.name !== name).flatMap(node => node.endpoints)
   const { families, mtuBytes } = observeUnderlay(links, others, link => isOverlay(link, device))
-  return { name, publicKey, device, listenPort, endpoints, prefixes, families, underlayMtuBytes: mtuBytes }
+  const fixed = fixedMtuBytes !== undefined && { fixedMtuBytes }
+  const self = { name, publicKey, device, listenPort, endpoints, prefixes, families }
+  return { ...self, underlayMtuBytes: mtuBytes, routeMtus, ...fixed }
 }
 
 function isOverlay(link: string, device: string): boolean {

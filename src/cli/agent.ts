@@ -7,6 +7,7 @@ import type { AgentOptions } from '../agent/agent.ts'
 import { podwireError } from '../base/errors.ts'
 import { parseName } from '../model/name.ts'
 import { parseEndpoints } from '../model/node-record.ts'
+import { minMtuBytes } from '../plan/path-mtu.ts'
 import { openStore } from '../store/store.ts'
 
 /** Options that `podwire agent` and `podwire plan` share, as commander gives them. */
@@ -18,6 +19,7 @@ export interface NodeFlags {
   readonly listenPort: string
   readonly endpoint: readonly string[]
   readonly state: string
+  readonly mtu?: string
 }
 
 const backends: readonly AgentOptions['backend'][] = ['auto', 'kernel', 'userspace']
@@ -30,6 +32,7 @@ export function defineNodeFlags(command: Command): Command {
     .addOption(new Option('--backend <which>', 'whose WireGuard').choices(backends).default('auto'))
     .option('--listen-port <port>', 'UDP port of the tunnel', '51820')
     .option('--endpoint <ip:port>', 'where other nodes reach this one, best first; none behind a NAT', collect, [])
+    .option('--mtu <bytes>', 'MTU of the device and of all routes; without it, found for each peer')
     .option('--state <folder>', "folder of this node's private key", '/var/lib/podwire')
 }
 
@@ -46,6 +49,10 @@ export async function readNodeFlags(
   if (!/^\d{1,5}$/.test(flags.listenPort) || listenPort < 1 || listenPort > 65535) {
     throw podwireError('ERR_PODWIRE_USAGE', { what: '--listen-port is a number from 1 to 65535', command })
   }
+  const mtuBytes = Number(flags.mtu)
+  if (flags.mtu !== undefined && !(/^\d{4,5}$/.test(flags.mtu) && mtuBytes >= minMtuBytes && mtuBytes <= 65_535)) {
+    throw podwireError('ERR_PODWIRE_USAGE', { what: `--mtu is a number from ${minMtuBytes} to 65535`, command })
+  }
   return {
     store: await openStore(flags.store),
     name: parseName(flags.name, '--name'),
@@ -54,6 +61,7 @@ export async function readNodeFlags(
     listenPort,
     endpoints: parseEndpoints({ file: '--endpoint', path: '', value: flags.endpoint }),
     stateFolder: flags.state,
+    ...(flags.mtu !== undefined && { mtuBytes }),
   }
 }
 

@@ -2,7 +2,6 @@
 // their way: dgram cannot ask for that, but takes a socket that the addon opened.
 
 import { createSocket, type Socket } from 'node:dgram'
-import { once } from 'node:events'
 import type { Family } from '../base/cidr.ts'
 import { callAddon, loadAddon } from './addon.ts'
 
@@ -14,10 +13,9 @@ interface Addon {
  * A socket bound to the port on all addresses of one family. `mark` is what routing rules see; 0 is none. It does not keep the
  * process alive. Errors: ERR_PODWIRE_SYSTEM (the port is taken, no such family), ERR_PODWIRE_NEEDS_ROOT.
  */
-export async function openProbeSocket(family: Family, port: number, mark = 0): Promise<Socket> {
+export function openProbeSocket(family: Family, port: number, mark = 0): Socket {
   const fd = callAddon(() => loadAddon<Addon>().openProbeSocket(family === 6, port, mark))
   const socket = createSocket(family === 6 ? 'udp6' : 'udp4')
-  socket.bind({ fd })
-  await once(socket, 'listening')
+  socket.bind({ fd }) // at once: there is nothing to look up
   return socket.unref()
 }

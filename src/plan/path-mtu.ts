@@ -10,6 +10,9 @@
 // one, and the engine knows the device's MTU only, so that another size would leave longer than it was asked for.
 
 import type { Family } from '../base/cidr.ts'
+import type { PublicKey } from '../base/key.ts'
+import type { Route } from '../model/host-state.ts'
+import type { NodeRecord } from '../model/node-record.ts'
 
 /** The least that IPv6 allows a link; no route goes below, whatever anyone says. */
 export const minMtuBytes = 1280
@@ -44,6 +47,16 @@ export function fitMtu(pathMtuBytes: number, family: Family, deviceMtuBytes: num
 /** What a route may say while nothing was found: what the kernel knows of the path, but nothing longer than Ethernet's. */
 export function untriedMtu(pathMtuBytes: number, family: Family, deviceMtuBytes: number): number {
   return fitMtu(Math.min(pathMtuBytes, usualPathBytes), family, deviceMtuBytes)
+}
+
+/** What the routes to nodes say. */
+export function observedMtus(nodes: Iterable<NodeRecord>, routes: readonly Route[]): Map<PublicKey, number> {
+  const said = new Map(routes.map(({ destination, mtuBytes }) => [destination, mtuBytes]))
+  const known = [...nodes].flatMap(({ publicKey, prefixes }): [PublicKey, number][] => {
+    const mtuBytes = said.get(prefixes[0] ?? '')
+    return mtuBytes === undefined ? [] : [[publicKey, mtuBytes]]
+  })
+  return new Map(known)
 }
 
 export interface PathSearch {

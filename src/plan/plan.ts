@@ -29,6 +29,8 @@ export interface SelfState {
   readonly underlayMtuBytes: number
   /** What routes to peers may say, where it was found or is known of their path. */
   readonly routeMtus?: ReadonlyMap<PublicKey, number>
+  /** What the device and all routes say, whatever was found. */
+  readonly fixedMtuBytes?: number
   /** Address families in which this host reaches others outside the tunnel. */
   readonly families: readonly Family[]
 }
@@ -50,7 +52,7 @@ export const unreachableMetric = 4294967295
 
 export function planHost(view: NetworkView, self: SelfState): HostPlan {
   const { nodes, problems } = admitNodes(view)
-  const mtuBytes = Math.max(minMtuBytes, self.underlayMtuBytes - overheadBytes)
+  const mtuBytes = self.fixedMtuBytes ?? Math.max(minMtuBytes, self.underlayMtuBytes - overheadBytes)
   const own = self.prefixes.map(prefix => overlayAddress(parsePrefix(prefix, self.name)))
   // Our own record is not a peer, and neither is one that carries our key under another name.
   const others = nodes.filter(node => node.name !== self.name && node.publicKey !== self.publicKey)
@@ -88,7 +90,8 @@ function planPeer(node: NodeRecord, self: SelfState): HostPeer {
 }
 
 /** Of a peer that nothing is known of yet, what any path carries. */
-function routeMtu({ publicKey }: NodeRecord, deviceMtuBytes: number, { routeMtus }: SelfState): number {
+function routeMtu({ publicKey }: NodeRecord, deviceMtuBytes: number, { routeMtus, fixedMtuBytes }: SelfState): number {
+  if (fixedMtuBytes !== undefined) return fixedMtuBytes
   const known = routeMtus?.get(publicKey) ?? untriedMtu(deviceMtuBytes + overheadBytes, 6, deviceMtuBytes)
   return Math.min(known, deviceMtuBytes)
 }

@@ -55,7 +55,7 @@ pub(crate) fn unfragmented_socket(ipv6: bool, port: u16, mark: u32) -> io::Resul
     }
     // SAFETY: sockaddr_in6 is made of integers, zero is a value of each, and it is no shorter than sockaddr_in.
     let mut name: libc::sockaddr_in6 = unsafe { std::mem::zeroed() };
-    name.sin6_family = domain as libc::sa_family_t;
+    name.sin6_family = domain.cast_unsigned() as libc::sa_family_t;
     name.sin6_port = port.to_be(); // at the same place in both; the address stays unspecified
     let length = if ipv6 {
         size_of::<libc::sockaddr_in6>()
