@@ -17,26 +17,24 @@ import type { Links } from '../native/link.ts'
 import { openProbeSocket } from '../native/probe-socket.ts'
 import { check, minMtuBytes, type Step, startSearch, takeAnswer, takeTime } from '../plan/path-mtu.ts'
 import { Allowance } from './allowance.ts'
-import { formatPathMessage, isAuthentic, type PathMessage, parsePathMessage, probeKeys } from './path-message.ts'
 import {
-  consider,
-  dueMsOf,
-  isUsed,
-  mtuOf,
-  newPath,
-  type PeerPath,
-  type ProbeTimes,
-  probePort,
-  usualTimes,
-} from './peer-path.ts'
+  formatPathMessage,
+  isAuthentic,
+  type PathMessage,
+  type ProbeKeys,
+  parsePathMessage,
+  probeKeys,
+} from './path-message.ts'
+import { consider, dueMsOf, isUsed, mtuOf, type PeerPath, type ProbeTimes, probePort, usualTimes } from './peer-path.ts'
+import { PeerPaths } from './peer-paths.ts'
 
 /** WireGuard's, around a packet: a question is as long as the message that it stands for. */
 const messageOverheadBytes = 32
 /** A session's keys are not used for longer than this after their handshake. */
 const sessionMs = 180_000
-/** What this node asks, whatever the number of its peers, and what it answers. */
+/** What this node asks, whatever the number of its peers, and what it looks at closely of others' questions. */
 const questionsAtMost = { aSecond: 20, atOnce: 64 }
-const answersAtMost = { aSecond: 1000, atOnce: 1000 }
+const heardAtMost = { aSecond: 1000, atOnce: 1000 }
 /** A question older than the newest by this much, in microseconds, is a copy; within it some overtake others. */
 const overtakingMicros = 2_000_000
 
@@ -59,11 +57,10 @@ export class PathProbe {
   readonly #options: PathProbeOptions
   readonly #times: ProbeTimes
   readonly #sockets = new Map<Family, Socket>()
-  readonly #paths = new Map<PublicKey, PeerPath>()
+  readonly #paths = new PeerPaths()
   readonly #questions = new Allowance(questionsAtMost)
-  readonly #answers = new Allowance(answersAtMost)
+  readonly #heard = new Allowance(heardAtMost)
   readonly #mtus: Map<PublicKey, number>
-  readonly #byAddress = new Map<string, Set<PeerPath>>()
   /** Those about which there is something to do. */
   readonly #waiting = new Set<PeerPath>()
   #deviceMtuBytes = 0
@@ -71,6 +68,7 @@ export class PathProbe {
   #actTimer: NodeJS.Timeout | undefined
   #lookTimer: NodeJS.Timeout | undefined
   #lookedMs = Number.NEGATIVE_INFINITY
+  #lookEveryMs = 0
   #looking = false
   #closed = false
 
@@ -92,7 +90,7 @@ export class PathProbe {
     for (const family of [4, 6] as const) {
       try {
         const socket = openProbeSocket(family, port)
-        socket.on('message', (datagram, { address, port }) => this.#hear(datagram, { family, address, port }))
+        socket.on('message', (datagram, from) => this.#hear(datagram, from))
         socket.on('error', error => log.debug({ reason: reasonOf(error) }, 'a path probe was not sent'))
         this.#sockets.set(family, socket)
       } catch (error) {
@@ -117,27 +115,31 @@ export class PathProbe {
     this.#looking = true
     clearTimeout(this.#lookTimer)
     this.#lookedMs = performance.now()
-    let everyMs = this.#times.lookMs
+    this.#lookEveryMs = this.#times.lookMs
     try {
       const { peers } = await device.get()
-      everyMs = Math.max(everyMs, Math.min(30_000, peers.length * 6))
+      this.#lookEveryMs = Math.max(this.#times.lookMs, Math.min(30_000, peers.length * 6))
       const mtuBytes = links.links().find(({ name }) => name === deviceName)?.mtuBytes ?? 0
       if (!this.#closed) this.#see(peers, Math.max(minMtuBytes, mtuBytes))
     } catch (error) {
       log.debug({ reason: reasonOf(error) }, 'paths were not looked at') // no device yet: the agent says so
     }
     this.#looking = false
-    if (!this.#closed) this.#lookTimer = setTimeout(() => void this.#look(), everyMs).unref()
+    if (!this.#closed) this.#lookTimer = setTimeout(() => void this.#look(), this.#lookEveryMs).unref()
   }
 
   #see(peers: readonly PeerState[], deviceMtuBytes: number): void {
-    if (deviceMtuBytes !== this.#deviceMtuBytes) for (const path of this.#paths.values()) delete path.search
+    const isResized = deviceMtuBytes !== this.#deviceMtuBytes
     this.#deviceMtuBytes = deviceMtuBytes
     const there = new Set(peers.map(({ publicKey }) => publicKey))
-    for (const path of this.#paths.values()) if (!there.has(path.publicKey)) this.#forget(path)
+    for (const path of this.#paths.all()) {
+      if (isResized) this.#waiting.delete(path)
+      if (isResized) delete path.search
+      if (!there.has(path.publicKey)) this.#forget(path)
+    }
     for (const peer of peers) {
       if (peer.endpoint === undefined) continue
-      const path = this.#pathOf(peer.publicKey, peer.endpoint)
+      const path = this.#paths.to(peer.publicKey, peer.endpoint, this.#mtus.get(peer.publicKey))
       if (Date.now() - (peer.lastHandshakeMs ?? 0) < sessionMs) {
         if (path.search === undefined || isUsed(path, peer.txBytes)) this.#askKernel(path)
         consider(path, peer.txBytes, performance.now(), this.#times)
@@ -148,28 +150,10 @@ export class PathProbe {
     this.#act()
   }
 
-  /** Another address is another path; another port of it is what a NAT does. */
-  #pathOf(publicKey: PublicKey, endpoint: string): PeerPath {
-    const known = this.#paths.get(publicKey)
-    if (known?.endpoint === endpoint) return known
-    const path = newPath(publicKey, endpoint, known === undefined ? this.#mtus.get(publicKey) : undefined)
-    if (known?.address === path.address) {
-      return Object.assign(known, { endpoint, port: known.newestHeard > 0 ? known.port : path.port })
-    }
-    if (known !== undefined) this.#forget(known)
-    this.#paths.set(publicKey, path)
-    this.#byAddress.set(path.address, (this.#byAddress.get(path.address) ?? new Set()).add(path))
-    return path
-  }
-
   #forget(path: PeerPath): void {
-    const { publicKey, address } = path
-    this.#paths.delete(publicKey)
-    this.#mtus.delete(publicKey)
+    this.#paths.forget(path)
     this.#waiting.delete(path)
-    const others = this.#byAddress.get(address)
-    others?.delete(path)
-    if (others?.size === 0) this.#byAddress.delete(address)
+    this.#mtus.delete(path.publicKey)
   }
 
   #askKernel(path: PeerPath): void {
@@ -181,6 +165,8 @@ export class PathProbe {
   #act(): void {
     clearTimeout(this.#actTimer)
     const nowMs = performance.now()
+    // A peer that moved left its old path behind.
+    for (const path of this.#waiting) if (!this.#paths.at(path.address)?.has(path)) this.#waiting.delete(path)
     const waiting = [...this.#waiting].sort((a, b) => dueMsOf(a) - dueMsOf(b))
     for (const path of waiting) {
       if (dueMsOf(path) > nowMs || this.#questions.waitMs(nowMs) > 0) break
@@ -223,41 +209,55 @@ export class PathProbe {
     const { publicKey: peer, address, port } = path
     path.silences = state === 'silent' ? path.silences + 1 : 0
     this.#askKernel(path) // which may have learned from what was asked
-    if (path.silences === 1) this.#options.log.debug({ peer, address, port }, 'nobody answers path probes there')
+    if (path.silences === 1)
+      this.#options.log.info(
+        { peer, address, port },
+        'nobody answers path probes there: the route says what the kernel knows',
+      )
   }
 
-  #hear(datagram: Buffer, from: { family: Family; address: string; port: number }): void {
-    const nowMs = performance.now()
+  #hear(datagram: Buffer, { address, port }: { address: string; port: number }): void {
     const message = parsePathMessage(datagram)
-    if (message === undefined || !this.#answers.take(1, nowMs)) return
-    const paths = this.#byAddress.get(from.address)
-    // A peer that found us before we saw it.
-    if (paths === undefined && nowMs - this.#lookedMs > this.#times.lookMs / 2) {
-      clearTimeout(this.#lookTimer)
-      void this.#look()
-    }
+    if (message === undefined) return
+    const nowMs = performance.now()
+    const paths = this.#paths.at(address)
+    // A peer that saw us before we saw it.
+    if (paths === undefined && nowMs - this.#lookedMs > this.#lookEveryMs / 2) void this.#look()
     for (const path of paths ?? []) {
-      const key = this.#keysOf(path)?.[message.kind === 'question' ? 'asked' : 'asks']
-      if (key === undefined || !isAuthentic(datagram, key)) continue
-      if (message.kind === 'question') this.#answer(path, message, { key, port: from.port, nowMs })
-      else if (path.search !== undefined && message.number >= path.firstNumber) {
-        const step = takeAnswer(path.search, message.bytes - messageOverheadBytes, nowMs)
-        this.#carryOut(path, step, nowMs)
-        this.#act()
-      }
-      return
+      if (message.kind === 'question' && this.#hears(path, datagram)) return this.#answer(path, message, port)
+      const isAsked = message.number >= path.firstNumber && message.number <= this.#number
+      if (message.kind === 'answer' && isAsked && this.#isFrom(path, datagram, 'asks'))
+        return this.#learn(path, message)
     }
   }
 
-  #answer(path: PeerPath, question: PathMessage, { key, port, nowMs }: { key: Buffer; port: number; nowMs: number }) {
-    if (question.number < path.newestHeard - overtakingMicros || question.bytes < minMtuBytes) return
-    if (!path.answers.take(1, nowMs)) return
+  /** What costs more than a look at an address is bounded. */
+  #hears(path: PeerPath, datagram: Buffer): boolean {
+    const nowMs = performance.now()
+    return this.#heard.take(1, nowMs) && path.heard.take(1, nowMs) && this.#isFrom(path, datagram, 'asked')
+  }
+
+  #isFrom(path: PeerPath, datagram: Buffer, which: keyof ProbeKeys): boolean {
+    const key = this.#keysOf(path)?.[which]
+    return key !== undefined && isAuthentic(datagram, key)
+  }
+
+  #learn(path: PeerPath, { bytes }: PathMessage): void {
+    if (path.search === undefined) return
+    const nowMs = performance.now()
+    this.#carryOut(path, takeAnswer(path.search, bytes - messageOverheadBytes, nowMs), nowMs)
+    this.#act()
+  }
+
+  #answer(path: PeerPath, question: PathMessage, port: number): void {
+    const key = this.#keysOf(path)?.asked
+    if (key === undefined || question.number < path.newestHeard - overtakingMicros) return
     this.#send(formatPathMessage({ ...question, kind: 'answer' }, key), { ...path, port })
     // The newest alone says where a peer is: copies of old questions lead nowhere.
     if (question.number <= path.newestHeard) return
     path.newestHeard = question.number
     path.port = port
-    if (path.search?.state !== 'silent' || nowMs - path.askedMs < this.#times.lookMs) return
+    if (path.search?.state !== 'silent' || performance.now() - path.askedMs < this.#times.lookMs) return
     path.next = path.search.foundBytes === undefined ? 'search' : 'check'
     this.#waiting.add(path)
     this.#act()

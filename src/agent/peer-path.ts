@@ -27,8 +27,8 @@ export const usualTimes: ProbeTimes = {
 
 /** Far enough that a second network's tunnel, on the next port, is not hit. */
 const portDistance = 1000
-/** What is answered to one peer: its whole search, and no flood. */
-const answersAtMost = { aSecond: 30, atOnce: 60 }
+/** Questions of one peer that are looked at closely: its whole search, and no flood. */
+const heardAtMost = { aSecond: 30, atOnce: 60 }
 
 export interface PeerPath {
   readonly publicKey: PublicKey
@@ -49,7 +49,7 @@ export interface PeerPath {
   /** Answers to older questions say nothing; nor do older questions of the peer. */
   firstNumber: number
   newestHeard: number
-  readonly answers: Allowance
+  readonly heard: Allowance
   /** The last time that something was asked, and longer ones were. */
   askedMs: number
   longerMs: number
@@ -72,7 +72,7 @@ export function newPath(publicKey: PublicKey, endpoint: string, adoptedBytes: nu
     knownBytes: 1500,
     firstNumber: 0,
     newestHeard: 0,
-    answers: new Allowance(answersAtMost),
+    heard: new Allowance(heardAtMost),
     askedMs: Number.NEGATIVE_INFINITY,
     longerMs: Number.NEGATIVE_INFINITY,
     silences: 0,
