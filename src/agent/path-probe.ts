@@ -223,18 +223,20 @@ export class PathProbe {
     const paths = this.#paths.at(address)
     // A peer that saw us before we saw it.
     if (paths === undefined && nowMs - this.#lookedMs > this.#lookEveryMs / 2) void this.#look()
+    const isAsked = (path: PeerPath) => message.number >= path.firstNumber && message.number <= this.#number
     for (const path of paths ?? []) {
-      if (message.kind === 'question' && this.#hears(path, datagram)) return this.#answer(path, message, port)
-      const isAsked = message.number >= path.firstNumber && message.number <= this.#number
-      if (message.kind === 'answer' && isAsked && this.#isFrom(path, datagram, 'asks'))
-        return this.#learn(path, message)
+      if (message.kind === 'question') {
+        if (this.#hears(path, datagram)) this.#answer(path, message, port)
+      } else if (isAsked(path) && this.#isFrom(path, datagram, 'asks')) {
+        this.#learn(path, message)
+      }
     }
   }
 
   /** What costs more than a look at an address is bounded. */
   #hears(path: PeerPath, datagram: Buffer): boolean {
     const nowMs = performance.now()
-    return this.#heard.take(1, nowMs) && path.heard.take(1, nowMs) && this.#isFrom(path, datagram, 'asked')
+    return this.#heard.take(1, nowMs) && this.#isFrom(path, datagram, 'asked') && path.heard.take(1, nowMs)
   }
 
   #isFrom(path: PeerPath, datagram: Buffer, which: keyof ProbeKeys): boolean {
