@@ -35,6 +35,8 @@ const sessionMs = 180_000
 /** What this node asks, whatever the number of its peers, and what it looks at closely of others' questions. */
 const questionsAtMost = { aSecond: 20, atOnce: 64 }
 const heardAtMost = { aSecond: 1000, atOnce: 1000 }
+/** How long nothing is asked when the allowance is used up. */
+const heldForMs = 250
 /** A question older than the newest by this much, in microseconds, is a copy; within it some overtake others. */
 const overtakingMicros = 2_000_000
 
@@ -66,6 +68,7 @@ export class PathProbe {
   #deviceMtuBytes = 0
   #number = 0
   #actTimer: NodeJS.Timeout | undefined
+  #actAtMs = Number.POSITIVE_INFINITY
   #lookTimer: NodeJS.Timeout | undefined
   #lookedMs = Number.NEGATIVE_INFINITY
   #lookEveryMs = 0
@@ -164,6 +167,7 @@ export class PathProbe {
   /** Does what is due, as far as the allowance goes, and comes again when the next is. */
   #act(): void {
     clearTimeout(this.#actTimer)
+    this.#actAtMs = Number.POSITIVE_INFINITY
     const nowMs = performance.now()
     // A peer that moved left its old path behind.
     for (const path of this.#waiting) if (!this.#paths.at(path.address)?.has(path)) this.#waiting.delete(path)
@@ -172,10 +176,17 @@ export class PathProbe {
       if (dueMsOf(path) > nowMs || this.#questions.waitMs(nowMs) > 0) break
       this.#carryOut(path, this.#stepOf(path, nowMs), nowMs)
     }
-    if (this.#waiting.size === 0 || this.#closed) return
-    const dueMs = Math.min(...[...this.#waiting].map(dueMsOf))
-    const waitMs = Math.max(1, dueMs - nowMs, this.#questions.waitMs(nowMs))
-    this.#actTimer = setTimeout(() => this.#act(), waitMs).unref()
+    // Thousands that wait for the allowance are not gone through for each that may go.
+    const heldMs = this.#questions.waitMs(nowMs) > 0 ? nowMs + heldForMs : 0
+    this.#wake(Math.max(heldMs, Math.min(...[...this.#waiting].map(dueMsOf))))
+  }
+
+  /** Acts at that time, if not before. */
+  #wake(atMs: number): void {
+    if (this.#closed || atMs >= this.#actAtMs) return
+    clearTimeout(this.#actTimer)
+    this.#actAtMs = atMs
+    this.#actTimer = setTimeout(() => this.#act(), Math.max(1, atMs - performance.now())).unref()
   }
 
   #stepOf(path: PeerPath, nowMs: number): Step {
@@ -248,7 +259,7 @@ export class PathProbe {
     if (path.search === undefined) return
     const nowMs = performance.now()
     this.#carryOut(path, takeAnswer(path.search, bytes - messageOverheadBytes, nowMs), nowMs)
-    this.#act()
+    this.#wake(dueMsOf(path))
   }
 
   #answer(path: PeerPath, question: PathMessage, port: number): void {
@@ -262,7 +273,7 @@ export class PathProbe {
     if (path.search?.state !== 'silent' || performance.now() - path.askedMs < this.#times.lookMs) return
     path.next = path.search.foundBytes === undefined ? 'search' : 'check'
     this.#waiting.add(path)
-    this.#act()
+    this.#wake(0)
   }
 
   #send(message: Buffer, { family, address, port }: Pick<PeerPath, 'family' | 'address' | 'port'>): void {

@@ -1,5 +1,5 @@
-// Asks 203.0.113.1 one question of a kind, and then a true one of another length, whose answer says that the first had its time;
-// prints the lengths of the answers to the first. A true one that is not answered has a second to be.
+// Asks 203.0.113.1 one question of a kind, and then true ones of another length until one is answered, which says that the first had
+// its time; prints the lengths of the answers to the first. Where nobody is expected to answer, it gives up after a while.
 
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -27,7 +27,7 @@ const first: Record<string, Buffer> = {
   stranger: question(strange),
   changed,
   cut: question().subarray(0, 1000),
-  old: question(asks, 'question', number - 3_000_000),
+  old: question(asks, 'question', number - 600_000_000),
   answer: question(asks, 'answer'),
   noise: Buffer.alloc(1312, 1),
 }
@@ -43,8 +43,10 @@ socket.on('message', datagram => {
   else seen.abort()
 })
 socket.send(first[options.kind] ?? '', 52820, '203.0.113.1')
-const last = formatPathMessage({ kind: 'question', bytes: 1400, number: number + 1 }, asks)
-socket.send(last, 52820, '203.0.113.1')
-await delay(1000, undefined, { signal: seen.signal }).catch(() => {})
+for (const deadline = performance.now() + options.patienceMs; performance.now() < deadline && !seen.signal.aborted; ) {
+  const last = formatPathMessage({ kind: 'question', bytes: 1400, number: Date.now() * 1000 + 1 }, asks)
+  socket.send(last, 52820, '203.0.113.1')
+  await delay(200, undefined, { signal: seen.signal }).catch(() => {})
+}
 socket.close()
 console.log(JSON.stringify(lengths))
