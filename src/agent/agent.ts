@@ -18,10 +18,11 @@ import { admitView } from '../plan/admit.ts'
 import { describeChange } from '../plan/describe-change.ts'
 import { differenceOf } from '../plan/difference.ts'
 import { planHost } from '../plan/host-planner.ts'
+import { observedMtus } from '../plan/path-mtu.ts'
 import type { Store, StoreEvent } from '../store/store.ts'
 import { applyChanges } from '../system/apply.ts'
 import { openNftables } from '../system/nftables.ts'
-import { observeHost } from '../system/observe.ts'
+import { observeHost, observeRoutes } from '../system/observe.ts'
 import { readOrCreateKey } from '../system/secrets.ts'
 import { prepareForwarding } from '../system/sysctl.ts'
 import { generatePrivateKey, publicKeyOf } from '../wireguard/keys.ts'
@@ -32,6 +33,8 @@ import { greetNewPeers } from './greet.ts'
 import { HostFiles } from './host-files.ts'
 import { lockDevice } from './host-lock.ts'
 import { type DeviceHost, ensureDevice, requireRoom } from './own-device.ts'
+import { PathProbe } from './path-probe.ts'
+import type { ProbeTimes } from './peer-path.ts'
 import { Reconciler } from './reconciler.ts'
 import { observePrefixes, observeSelf, requireApart, requireOutside } from './self.ts'
 import { View } from './view.ts'
@@ -47,6 +50,10 @@ export interface AgentOptions {
   readonly listenPort: number
   /** Where others reach this node, "ip:port"; empty behind a NAT. */
   readonly endpoints: readonly string[]
+  /** Of the device and of all routes; absent: found for each peer. */
+  readonly mtuBytes?: number
+  /** How often paths are probed; absent: as usual. */
+  readonly probeTimes?: ProbeTimes
   /** Folder of the private key. */
   readonly stateFolder: string
   /** The command line that starts a device when the interface's name is put behind it; it must outlive the agent. */
@@ -131,6 +138,8 @@ class Agent {
   #synced = () => {}
   /** The store came back, and may have forgotten us; the view does not show it yet. */
   #forgotten = false
+  /** None yet, or none asked for. */
+  #paths: PathProbe | undefined
   /** The last that this host is known to lie outside of. */
   #network: NetworkConfig | undefined
 
@@ -156,12 +165,31 @@ class Agent {
     try {
       store.watch(event => this.#take(event), ending.signal)
       await firstSync
+      if (!signal.aborted) await this.#probePaths()
       if (!signal.aborted) await work()
       await this.#reconciler.run({ work, log, signal })
     } finally {
       unwatch()
       ending.abort()
+      this.#paths?.close()
     }
+  }
+
+  /** What routes say stays until more is found: traffic does not feel that an agent starts again. */
+  async #probePaths(): Promise<void> {
+    const { host, privateKey, listenPort, mtuBytes, probeTimes, view, log } = this.#parts
+    if (mtuBytes !== undefined) return
+    this.#paths = new PathProbe({
+      ...host,
+      privateKey,
+      publicKey: this.#publicKey,
+      listenPort,
+      adopted: observedMtus(view.seen?.nodes.values() ?? [], observeRoutes(host.links)),
+      onChange: () => this.#reconciler.ask(),
+      log,
+      ...(probeTimes && { times: probeTimes }),
+    })
+    await this.#paths.start()
   }
 
   #take(event: StoreEvent): void {
@@ -260,6 +288,7 @@ class Agent {
       prefixes: this.#prefixes,
       view: seen,
       links: host.links,
+      routeMtus: this.#paths?.mtus ?? new Map(),
     })
     const { host: desired, problems } = planHost(seen, self)
     const texts = new Map(problems.map(problem => [`${problem.node}: ${problem.reason}`, problem]))

@@ -8,6 +8,7 @@ import { type Claim, formatNodeRecord, type NetworkView } from '../model/node-re
 import type { RecordProblem } from '../plan/admit.ts'
 import { differenceOf } from '../plan/difference.ts'
 import { planHost } from '../plan/host-planner.ts'
+import { observedMtus } from '../plan/path-mtu.ts'
 import type { Store } from '../store/store.ts'
 import { observeHost } from '../system/observe.ts'
 import { readKey } from '../system/secrets.ts'
@@ -55,7 +56,8 @@ export async function previewHost(options: Omit<AgentOptions, 'log' | 'deviceCom
     const known = view.nodes.get(name)
     if (known === undefined || formatNodeRecord(known) !== record) first.push(`record: write that of ${name}`)
     const observed = state === undefined ? await observeBareHost(host) : await observeHost(host)
-    const self = observeSelf(options, { publicKey, prefixes, view, links: host.links })
+    const routeMtus = observedMtus(view.nodes.values(), observed.routes)
+    const self = observeSelf(options, { publicKey, prefixes, view, links: host.links, routeMtus })
     const { host: desired, problems } = planHost(view, self)
     return { desired, first, changes: differenceOf(desired, observed), problems, unreadable }
   } finally {

@@ -17,6 +17,8 @@ interface Declared {
   readonly device: string
   readonly listenPort: number
   readonly endpoints: readonly string[]
+  /** Of the device and all routes; absent: it is found. */
+  readonly mtuBytes?: number
 }
 
 interface Found {
@@ -24,17 +26,21 @@ interface Found {
   readonly prefixes: readonly string[]
   readonly view: NetworkView
   readonly links: Links
+  readonly routeMtus: ReadonlyMap<PublicKey, number>
 }
 
-export function observeSelf(declared: Declared, { publicKey, prefixes, view, links }: Found): SelfState {
-  const { name, device, listenPort, endpoints } = declared
+export function observeSelf(declared: Declared, found: Found): SelfState {
+  const { name, device, listenPort, endpoints, mtuBytes: fixedMtuBytes } = declared
+  const { publicKey, prefixes, view, links, routeMtus } = found
   const others = [...view.nodes.values()].filter(node => node.name !== name).flatMap(node => node.endpoints)
   // Devices of other networks, by podwire's routes on them: what is sent there goes no further down.
   const tunnels = new Set(
     links.routes().flatMap(({ protocol, link }) => (protocol === routeProtocol ? (link ?? []) : [])),
   )
   const { families, mtuBytes } = observeUnderlay(links, others, link => isOverlay(link, device) || tunnels.has(link))
-  return { name, publicKey, device, listenPort, endpoints, prefixes, families, underlayMtuBytes: mtuBytes }
+  const fixed = fixedMtuBytes !== undefined && { fixedMtuBytes }
+  const self = { name, publicKey, device, listenPort, endpoints, prefixes, families }
+  return { ...self, underlayMtuBytes: mtuBytes, routeMtus, ...fixed }
 }
 
 function isOverlay(link: string, device: string): boolean {

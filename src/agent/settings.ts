@@ -12,6 +12,7 @@ import { podwireError, reasonOf } from '../base/errors.ts'
 import { type Field, integerValue, objectFields, parseJson, placeOf, refuse, stringValue } from '../model/document.ts'
 import { parseName } from '../model/name.ts'
 import { parseEndpoints } from '../model/node-record.ts'
+import { minMtuBytes } from '../plan/path-mtu.ts'
 import { requireDeviceName } from '../policy/base-chains.ts'
 import type { StoreAccess } from '../store/access.ts'
 import { replaceFile } from '../store/atomic-file.ts'
@@ -32,6 +33,8 @@ export interface Settings {
   readonly listenPort: number
   /** "ip:port", best first; empty behind a NAT. */
   readonly endpoints: readonly string[]
+  /** Of the device and all routes; absent: found for each peer. */
+  readonly mtuBytes?: number
 }
 
 export const backends: readonly Settings['backend'][] = ['auto', 'kernel', 'userspace']
@@ -106,16 +109,11 @@ export async function writeSettings(settings: Settings): Promise<void> {
 
 /** Parses settings. Errors: ERR_PODWIRE_DOCUMENT, _NAME, _ENDPOINT. */
 export function parseSettings(text: string, file: string): Settings {
-  const fields = objectFields(parseJson(text, file), [
-    'network',
-    'store',
-    'access',
-    'name',
-    'device',
-    'backend',
-    'listenPort',
-    'endpoints',
-  ])
+  const fields = objectFields(
+    parseJson(text, file),
+    ['network', 'store', 'access', 'name', 'device', 'backend', 'listenPort', 'endpoints'],
+    ['mtuBytes'],
+  )
   const backend = backends.find(each => each === fields.backend.value)
   if (backend === undefined) throw refuse(fields.backend, `expected one of ${backends.join(', ')}`)
   return {
@@ -127,6 +125,7 @@ export function parseSettings(text: string, file: string): Settings {
     backend,
     listenPort: integerValue(fields.listenPort, 1, 65535),
     endpoints: parseEndpoints(fields.endpoints),
+    ...(fields.mtuBytes && { mtuBytes: integerValue(fields.mtuBytes, minMtuBytes, 65535) }),
   }
 }
 

@@ -19,8 +19,8 @@ export interface Underlay {
 const ethernetMtuBytes = 1500
 
 /**
- * Observes the underlay as wg-quick does: the smallest MTU of the paths to the endpoints, else of the default routes, else
- * 1500. `overlay` says which links are not part of it.
+ * Observes the underlay: the largest MTU of the links that lead to the endpoints, else the smallest of the default routes,
+ * else 1500. What is narrower behind a link is the matter of one route. `overlay` says which links are not part of it.
  */
 export function observeUnderlay(
   paths: Paths,
@@ -32,16 +32,16 @@ export function observeUnderlay(
     const family = parseAddress(cidr.split('/')[0] ?? '')?.family
     if (family !== undefined && scope === 'global' && link !== 'lo' && !overlay(link)) families.add(family)
   }
-  const mtus = endpoints.flatMap(text => {
+  const links = new Map(paths.links().map(link => [link.name, link.mtuBytes]))
+  const leading = endpoints.flatMap(text => {
     const path = paths.routeTo(addressOf(text))
-    return path === undefined || overlay(path.link) || path.link === 'lo' ? [] : path.mtuBytes
+    return path === undefined || overlay(path.link) || path.link === 'lo' ? [] : path.link
   })
-  if (mtus.length === 0) {
-    const links = new Map(paths.links().map(link => [link.name, link.mtuBytes]))
-    for (const { destination, link, mtuBytes } of paths.routes()) {
-      const mtu = mtuBytes ?? (link === undefined || overlay(link) ? undefined : links.get(link))
-      if (destination.endsWith('/0') && mtu !== undefined) mtus.push(mtu)
-    }
+  const mtus = [...new Set(leading)].flatMap(name => links.get(name) ?? [])
+  if (mtus.length > 0) return { families: [...families].sort(), mtuBytes: Math.max(...mtus) }
+  for (const { destination, link, mtuBytes } of paths.routes()) {
+    const mtu = mtuBytes ?? (link === undefined || overlay(link) ? undefined : links.get(link))
+    if (destination.endsWith('/0') && mtu !== undefined) mtus.push(mtu)
   }
   return { families: [...families].sort(), mtuBytes: mtus.length > 0 ? Math.min(...mtus) : ethernetMtuBytes }
 }

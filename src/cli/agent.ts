@@ -8,6 +8,7 @@ import { backends, nodePaths, parseDeviceName } from '../agent/settings.ts'
 import { podwireError } from '../base/errors.ts'
 import { parseName } from '../model/name.ts'
 import { parseEndpoints } from '../model/node-record.ts'
+import { minMtuBytes } from '../plan/path-mtu.ts'
 import { openStore } from '../store/store.ts'
 import { collect, parsePort } from './node-flags.ts'
 import { chooseSettings, defineStoreFlags, readAccess, type StoreFlags } from './store-flags.ts'
@@ -20,6 +21,7 @@ export interface NodeFlags extends StoreFlags {
   readonly listenPort: string
   readonly endpoint: readonly string[]
   readonly state: string
+  readonly mtu?: string
 }
 
 export function defineNodeFlags(command: Command): Command {
@@ -31,6 +33,7 @@ export function defineNodeFlags(command: Command): Command {
     .addOption(new Option('--backend <which>', 'whose WireGuard').choices(backends).default('auto'))
     .option('--listen-port <port>', 'UDP port of the tunnel', '51820')
     .option('--endpoint <ip:port>', 'where other nodes reach this one, best first; none behind a NAT', collect, [])
+    .option('--mtu <bytes>', 'MTU of the device and of all routes; without it, found for each peer')
     .option('--state <folder>', "folder of this node's private key", '/var/lib/podwire')
 }
 
@@ -53,6 +56,10 @@ export async function readNodeOptions(
       command,
     })
   }
+  const mtuBytes = Number(flags.mtu)
+  if (flags.mtu !== undefined && !(/^\d{4,5}$/.test(flags.mtu) && mtuBytes >= minMtuBytes && mtuBytes <= 65_535)) {
+    throw podwireError('ERR_PODWIRE_USAGE', { what: `--mtu is a number from ${minMtuBytes} to 65535`, command })
+  }
   return {
     store: await openStore(flags.store, readAccess(flags)),
     name: parseName(flags.name, '--name'),
@@ -61,6 +68,7 @@ export async function readNodeOptions(
     listenPort: parsePort(flags.listenPort, command),
     endpoints: parseEndpoints({ file: '--endpoint', path: '', value: flags.endpoint }),
     stateFolder: flags.state,
+    ...(flags.mtu !== undefined && { mtuBytes }),
   }
 }
 

@@ -91,8 +91,10 @@ export async function startCapture(lab: Lab, host: string, link: string, file: s
     for (;;) {
       const from = said.length
       child.kill('SIGUSR1')
-      const [, captured, received] = await heard(/(\d+) packets? captured, (\d+) packets? received/, from)
-      if (Number(captured) >= Number(received)) break
+      const counts = /(\d+) packets? captured, (\d+) packets? received by filter, (\d+) packets? dropped/
+      const [, captured, received, dropped] = await heard(counts, from)
+      // What was dropped was received, and never comes.
+      if (Number(captured) + Number(dropped) >= Number(received)) break
     }
     const from = said.length
     child.kill('SIGINT')

@@ -42,14 +42,15 @@ export class HostPlanner {
     this.#admission = admission
   }
 
-  /** Plans what changed since the last time: all of it, if `self` did. */
-  advance(self: SelfState): Touched {
+  /** Plans what changed since the last time: all of it, if `self` did; and peers whose route MTU may have. */
+  advance(self: SelfState, resized: Iterable<PublicKey> = []): Touched {
     const names = this.#admission.settle()
+    const owners = [...resized].flatMap(key => this.#admission.keyOwner(key) ?? [])
     const silent = this.#isSilent(self)
-    const basis = JSON.stringify([silent, self])
+    const basis = JSON.stringify([silent, { ...self, routeMtus: undefined }])
     const isNew = basis !== this.#basis
     this.#basis = basis
-    const replanned = isNew ? new Set([...names, ...this.#admission.names()]) : names
+    const replanned = new Set([...names, ...(isNew ? this.#admission.names() : owners)])
     const touched = { peers: new Set<PublicKey>(), routes: new Set<string>(), names }
     // First all that goes: what one node had, another may get.
     for (const name of replanned) this.#drop(name, touched)

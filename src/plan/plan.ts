@@ -12,6 +12,7 @@ import type { PublicKey } from '../base/key.ts'
 import type { HostPeer, HostState, Route } from '../model/host-state.ts'
 import type { NetworkConfig } from '../model/network-config.ts'
 import type { NodeRecord } from '../model/node-record.ts'
+import { minMtuBytes, untriedMtu } from './path-mtu.ts'
 
 /** What the plan must know of this host. */
 export interface SelfState {
@@ -23,16 +24,18 @@ export interface SelfState {
   readonly endpoints: readonly string[]
   /** The prefixes that we claimed. */
   readonly prefixes: readonly string[]
-  /** MTU of the link that tunnel packets leave by. */
+  /** MTU of the link that tunnel packets leave by; of several, the largest. */
   readonly underlayMtuBytes: number
+  /** What routes to peers may say, where it was found or is known of their path. */
+  readonly routeMtus?: ReadonlyMap<PublicKey, number>
+  /** What the device and all routes say, whatever was found. */
+  readonly fixedMtuBytes?: number
   /** Address families in which this host reaches others outside the tunnel. */
   readonly families: readonly Family[]
 }
 
 /** Outer IPv6 40, UDP 8, WireGuard 32: an endpoint may change its family at any time, so the larger of the two. */
 const overheadBytes = 80
-/** The least that IPv6 allows a link. */
-const minMtuBytes = 1280
 /** Often enough for NATs, which forget an idle UDP flow after 30 s. */
 const keepaliveSeconds = 25
 /** Better than what DHCP and routing daemons set, and never 0, which IPv6 turns into 1024. */
@@ -66,8 +69,8 @@ export function planNode(node: NodeRecord, self: SelfState): NodePlan {
   return { peer: planPeer(node, self), routes: planRoutes(node, self) }
 }
 
-function deviceMtu({ underlayMtuBytes }: SelfState): number {
-  return Math.max(minMtuBytes, underlayMtuBytes - overheadBytes)
+function deviceMtu({ underlayMtuBytes, fixedMtuBytes }: SelfState): number {
+  return fixedMtuBytes ?? Math.max(minMtuBytes, underlayMtuBytes - overheadBytes)
 }
 
 function ownAddresses({ prefixes, name }: SelfState): Address[] {
@@ -85,6 +88,13 @@ function planPeer(node: NodeRecord, self: SelfState): HostPeer {
   }
 }
 
+/** Of a peer that nothing is known of yet, what any path carries. */
+function routeMtu({ publicKey }: NodeRecord, self: SelfState): number {
+  const device = deviceMtu(self)
+  if (self.fixedMtuBytes !== undefined) return device
+  return Math.min(device, self.routeMtus?.get(publicKey) ?? untriedMtu(device + overheadBytes, 6, device))
+}
+
 function planRoutes(node: NodeRecord, self: SelfState): Route[] {
   const own = ownAddresses(self)
   return node.prefixes.map(destination => {
@@ -95,7 +105,7 @@ function planRoutes(node: NodeRecord, self: SelfState): Route[] {
       type: 'unicast',
       device: self.device,
       metric: routeMetric,
-      mtuBytes: deviceMtu(self),
+      mtuBytes: routeMtu(node, self),
       ...(source && { source: formatAddress(source) }),
     }
   })

@@ -7,6 +7,9 @@
 //         postrouting -- from the range to anywhere else: only by those too, or masqueraded (chain unmasked)
 //   here: forward -- from the network to a container of another one: never (chain crossing)
 //
+// And one rule that drops nothing: a TCP connection that is forwarded through the device begins with segments that fit the
+// routes of both its ends, since what tells a sender of a narrower path (ICMP) may be dropped on its way.
+//
 // Forward and postrouting come late (priority 300), behind DNAT and whatever reroutes; what this host starts and DNAT
 // redirects is judged there by its last destination and interface. Nothing here looks at connections: conntrack is not
 // switched on by these rules, and no flow is established enough to pass them.
@@ -69,9 +72,20 @@ function chainsOf(device: string): readonly Chain[] {
     },
     // Before anything redirects it: later in this hook a packet may have a new destination and still its first interface.
     { name: 'output', hook: 'output priority raw', rules: ['goto leaving'] },
-    { name: 'forward', hook: 'forward priority 300', rules: ['jump crossing', 'goto leaving'] },
+    {
+      name: 'forward',
+      hook: 'forward priority 300',
+      rules: [...clampSegments(device), 'jump crossing', 'goto leaving'],
+    },
     { name: 'postrouting', hook: 'postrouting priority 300', rules: ['jump leaving', 'goto unmasked'] },
   ]
+}
+
+/** Either way of a connection passes the device; the rule looks at the routes to both ends, and never makes segments longer. */
+function clampSegments(device: string): string[] {
+  return ['iifname', 'oifname'].map(
+    direction => `${direction} "${device}" tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu`,
+  )
 }
 
 function matchSets(among: typeof sets, field: 'saddr' | 'daddr'): string[] {

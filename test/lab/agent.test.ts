@@ -353,7 +353,10 @@ test('agent: a device that cannot be started does not keep it from closing the h
   const pid = await mesh.devicePid('a')
   process.kill(pid, 'SIGKILL')
   const hold = `require('dgram').createSocket('udp4').bind(51820, () => console.log('held'))`
-  await until('the port is free', async () => (await mesh.lab.exec('a', ['ss', '-Hlun'])).stdout === '' || undefined)
+  await until(
+    'the port is free',
+    async () => (await mesh.lab.exec('a', ['ss', '-Hlun', 'sport = :51820'])).stdout === '' || undefined,
+  )
   const holder = mesh.lab.spawn('a', [process.execPath, '-e', hold], { stdio: ['ignore', 'pipe', 'inherit'] })
   assert.ok(holder.stdout)
   await once(holder.stdout, 'data')

@@ -2,6 +2,7 @@
 #![allow(clippy::needless_pass_by_value)] // napi hands arguments over as owned values
 
 use std::net::IpAddr;
+use std::os::fd::IntoRawFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -237,6 +238,13 @@ pub fn watch_host(
     };
     let watch = netlink::watch(namespace_path.as_deref().map(Path::new), told).map_err(error)?;
     Ok(HostWatch { watch: Some(watch) })
+}
+
+/// Opens a UDP socket that never fragments; its descriptor is the caller's.
+#[napi]
+pub fn open_probe_socket(ipv6: bool, port: u16, mark: u32) -> Result<i32> {
+    let socket = netlink::probe_socket(ipv6, port, mark).map_err(error)?;
+    Ok(socket.into_raw_fd())
 }
 
 fn parse_route(route: RouteInfo) -> Result<netlink::Route> {

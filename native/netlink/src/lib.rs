@@ -2,6 +2,7 @@
 //!
 //! A [`Netlink`] or [`Wireguard`] is one socket. It is opened in a namespace (its own, or one given by path) and stays there; each call
 //! sends one request and reads the kernel's answer, which takes microseconds. [`watch`] tells when something changed.
+//! [`probe_socket`] is for what routes say of long packets.
 
 mod address;
 mod attribute;
@@ -12,6 +13,7 @@ mod error;
 pub mod fuzz;
 mod generic;
 mod link;
+mod probe;
 mod route;
 mod socket;
 mod sys;
@@ -21,6 +23,7 @@ mod wireguard;
 pub use address::{Address, Scope};
 pub use error::{Error, Result};
 pub use link::{Link, LinkChange};
+pub use probe::probe_socket;
 pub use route::{Path, Route, RouteKind};
 pub use socket::Netlink;
 pub use watch::{Watch, watch};

@@ -20,7 +20,9 @@ const settings: Settings = {
 }
 
 test('settings: what is written is read again', () => {
-  assert.deepEqual(parseSettings(formatSettings(settings), 'f'), settings)
+  for (const each of [settings, { ...settings, mtuBytes: 1380 }]) {
+    assert.deepEqual(parseSettings(formatSettings(each), 'f'), each)
+  }
 })
 
 const wrong: [change: Record<string, unknown>, says: RegExp][] = [
@@ -31,6 +33,7 @@ const wrong: [change: Record<string, unknown>, says: RegExp][] = [
   [{ access: { user: 1 } }, /f: access\.user: expected a string/],
   [{ device: 'pw0' }, /f: device: "pw0" cannot be used/],
   [{ backend: 'any' }, /f: backend: expected one of auto, kernel, userspace/],
+  [{ mtuBytes: 1279 }, /f: mtuBytes: expected a whole number from 1280 to 65535/],
   [{ listenPort: 0 }, /f: listenPort: expected a whole number from 1 to 65535/],
   [{ endpoints: ['here:1'] }, /endpoints\[0\]/],
   [{ more: 1 }, /f: more: there is no such key/],

@@ -36,9 +36,10 @@ const host = {
 }
 
 const cases: [name: string, endpoints: string[], change: Partial<typeof host>, expected: Underlay][] = [
-  ['the path to an endpoint', ['198.51.100.2:1'], {}, { families: [4], mtuBytes: 9000 }],
-  ['the smallest of several', ['198.51.100.2:1', '10.1.1.1:1'], {}, { families: [4], mtuBytes: 1400 }],
-  ['IPv6 as well', ['[2001:db8::1]:1'], {}, { families: [4], mtuBytes: 1350 }],
+  ['the link to an endpoint', ['198.51.100.2:1'], {}, { families: [4], mtuBytes: 9000 }],
+  ['the largest of several', ['198.51.100.2:1', '10.1.1.1:1'], {}, { families: [4], mtuBytes: 9000 }],
+  ['the narrow one alone', ['10.1.1.1:1'], {}, { families: [4], mtuBytes: 1400 }],
+  ['the link, not what is known of a path', ['[2001:db8::1]:1'], {}, { families: [4], mtuBytes: 9000 }],
   ['no path through the tunnel or to itself', ['10.99.1.1:1', '127.0.0.1:1'], {}, { families: [4], mtuBytes: 9000 }],
   ['no endpoint: the default route', [], {}, { families: [4], mtuBytes: 9000 }],
   ['an endpoint that nothing leads to', ['203.0.113.1:1'], {}, { families: [4], mtuBytes: 9000 }],

@@ -84,6 +84,26 @@ test('host planner: a change touches its own peer and routes', () => {
   assert.deepEqual([...names], ['b'])
 })
 
+test('host planner: a peer whose route MTU changed is planned again, and no other', () => {
+  const [self] = selves
+  assert.ok(self)
+  const admission = new Admission(emptyView.network)
+  const planner = new HostPlanner(admission)
+  for (const [name, place] of Object.entries({ b: 2, c: 3 })) {
+    admission.setClaim({ prefix: `10.99.${place}.0/24`, node: name, sinceMs: place })
+    admission.setNode({ name, publicKey: key(name), endpoints: [], prefixes: [`10.99.${place}.0/24`] })
+  }
+  planner.advance(self)
+  const found = { ...self, routeMtus: new Map([[key('b'), 1296]]) }
+  assert.equal(planner.advance(found).routes.size, 0, 'nobody said so')
+  const touched = planner.advance(found, [key('b'), key('nobody')])
+  assert.deepEqual([...touched.routes], ['10.99.2.0/24 50'])
+  assert.deepEqual(
+    planner.host(found, touched).routes.flatMap(({ mtuBytes }) => mtuBytes ?? []),
+    [1296],
+  )
+})
+
 test('host planner: with our key removed, or in the hands of another with an older claim, we speak to nobody', () => {
   const [self] = selves
   assert.ok(self)

@@ -113,6 +113,22 @@ test('plan: the endpoint is the first declared one of a family that this host ha
   }
 })
 
+test('plan: a route says what was found of the path to its peer, else what any path carries', () => {
+  const cases: [underlay: number, found: [string, number][], b: number, c: number][] = [
+    [1500, [], 1420, 1420],
+    [1500, [['b', 1328]], 1328, 1420],
+    [9000, [], 1408, 1408],
+    [9000, [['c', 8920]], 1408, 8920],
+    [1500, [['c', 8920]], 1420, 1420],
+  ]
+  for (const [underlayMtuBytes, found, ...expected] of cases) {
+    const routeMtus = new Map(found.map(([name, mtu]) => [key(name), mtu]))
+    const { host } = planHost(view([node('b'), node('c')]), { ...self, underlayMtuBytes, routeMtus })
+    const mtus = host.routes.flatMap(({ destination, mtuBytes }) => (destination.endsWith('/24') ? mtuBytes : []))
+    assert.deepEqual(mtus, expected)
+  }
+})
+
 test('plan: a host without an endpoint of its own keeps its NAT open to all', () => {
   const { host } = planHost(view([node('a'), node('b'), node('c')]), { ...self, endpoints: [] })
   assert.deepEqual(
@@ -130,7 +146,9 @@ test('plan: the MTU leaves room for the outer headers, and never falls below wha
   ] as const) {
     const { host } = planHost(view([node('b')]), { ...self, underlayMtuBytes: underlay })
     assert.equal(host.device.mtuBytes, mtu)
-    assert.ok(host.routes.every(route => route.type === 'unreachable' || route.mtuBytes === mtu))
+    // Until more was found of a path, a route says what any path carries.
+    const route = Math.min(mtu, 1420 - (mtu > 1420 ? 12 : 0))
+    assert.ok(host.routes.every(({ type, mtuBytes }) => type === 'unreachable' || mtuBytes === route))
   }
 })
 

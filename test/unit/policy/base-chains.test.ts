@@ -50,7 +50,16 @@ test('firewall: the whole table, chain by chain', () => {
         'ip6 saddr @shares6 ip6 daddr != @overlay6 counter drop',
       ],
     ],
-    ['forward', ['type filter hook forward priority 300; policy accept;', 'jump crossing', 'goto leaving']],
+    [
+      'forward',
+      [
+        'type filter hook forward priority 300; policy accept;',
+        'iifname "wg0" tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu',
+        'oifname "wg0" tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu',
+        'jump crossing',
+        'goto leaving',
+      ],
+    ],
     ['postrouting', ['type filter hook postrouting priority 300; policy accept;', 'jump leaving', 'goto unmasked']],
   ]
   for (const [chain, rules] of chains) assert.deepEqual(rulesOf(script, chain), rules, chain)
