@@ -28,6 +28,7 @@ import { generatePrivateKey, publicKeyOf } from '../wireguard/keys.ts'
 import { type Backend, chooseBackend, openBackend } from './backend.ts'
 import { closeHost } from './bare-host.ts'
 import { claimPrefixes } from './claim.ts'
+import { watchForwarding } from './forwarding.ts'
 import { greetNewPeers } from './greet.ts'
 import { HostFiles } from './host-files.ts'
 import { lockDevice } from './host-lock.ts'
@@ -47,6 +48,8 @@ export interface AgentOptions {
   readonly listenPort: number
   /** Where others reach this node, "ip:port"; empty behind a NAT. */
   readonly endpoints: readonly string[]
+  /** Insert accepts where rules of other programs drop what is forwarded for containers. */
+  readonly acceptForward?: boolean
   /** Folder of the private key. */
   readonly stateFolder: string
   /** The command line that starts a device when the interface's name is put behind it; it must outlive the agent. */
@@ -141,7 +144,7 @@ class Agent {
 
   async run(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return
-    const { store, log } = this.#parts
+    const { store, log, device, acceptForward = false } = this.#parts
     const firstSync = new Promise<void>(resolve => {
       this.#synced = resolve
       signal.addEventListener('abort', () => resolve())
@@ -149,6 +152,7 @@ class Agent {
     // Ends the store's watch too when the first round fails.
     const ending = new AbortController()
     signal.addEventListener('abort', () => ending.abort())
+    watchForwarding({ device, accept: acceptForward, log }, ending.signal)
     const unwatch = watchHost(() => this.#reconciler.ask())
     try {
       store.watch(event => this.#take(event), ending.signal)

@@ -9,6 +9,7 @@ import { rm } from 'node:fs/promises'
 import { PodwireError, podwireError, reasonOf } from '../base/errors.ts'
 import { firewallTable, routeProtocol } from '../model/host-state.ts'
 import { openStore } from '../store/store.ts'
+import { removeAccepts } from '../system/forward-rules.ts'
 import { readKey } from '../system/secrets.ts'
 import { publicKeyOf } from '../wireguard/keys.ts'
 import { keyFile, openHost } from './agent.ts'
@@ -93,4 +94,5 @@ async function unmakeHost({ deviceName, links, nftables }: DeviceHost, say: (tex
     await nftables.run(`delete ${table}`)
     say(`firewall: the ${table} is removed`)
   }
+  if (await removeAccepts(deviceName)) say('firewall: the accepts in rules of others are removed')
 }

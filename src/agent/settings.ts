@@ -32,6 +32,8 @@ export interface Settings {
   readonly listenPort: number
   /** "ip:port", best first; empty behind a NAT. */
   readonly endpoints: readonly string[]
+  /** Insert accepts where rules of other programs drop what is forwarded for containers. */
+  readonly acceptForward?: boolean
 }
 
 export const backends: readonly Settings['backend'][] = ['auto', 'kernel', 'userspace']
@@ -106,16 +108,8 @@ export async function writeSettings(settings: Settings): Promise<void> {
 
 /** Parses settings. Errors: ERR_PODWIRE_DOCUMENT, _NAME, _ENDPOINT. */
 export function parseSettings(text: string, file: string): Settings {
-  const fields = objectFields(parseJson(text, file), [
-    'network',
-    'store',
-    'access',
-    'name',
-    'device',
-    'backend',
-    'listenPort',
-    'endpoints',
-  ])
+  const required = ['network', 'store', 'access', 'name', 'device', 'backend', 'listenPort', 'endpoints'] as const
+  const fields = objectFields(parseJson(text, file), required, ['acceptForward'])
   const backend = backends.find(each => each === fields.backend.value)
   if (backend === undefined) throw refuse(fields.backend, `expected one of ${backends.join(', ')}`)
   return {
@@ -127,7 +121,13 @@ export function parseSettings(text: string, file: string): Settings {
     backend,
     listenPort: integerValue(fields.listenPort, 1, 65535),
     endpoints: parseEndpoints(fields.endpoints),
+    ...(fields.acceptForward && { acceptForward: parseSwitch(fields.acceptForward) }),
   }
+}
+
+function parseSwitch(field: Field): boolean {
+  if (typeof field.value === 'boolean') return field.value
+  throw refuse(field, 'expected true or false')
 }
 
 function parseAccess(field: Field): StoreAccess {

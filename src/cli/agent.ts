@@ -66,6 +66,7 @@ export async function readNodeOptions(
 
 export function define(command: Command): void {
   defineNodeFlags(command)
+    .option('--accept-forward', 'where rules of Docker, ufw or firewalld drop what containers send, insert accepts')
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
     .addHelpText(
       'after',
@@ -83,7 +84,7 @@ Examples:
   podwire agent --store file:/srv/podwire --name behind-nat
   podwire agent --store file:/tmp/net --name b --device podwire1 --listen-port 51821 --state /tmp/b`,
     )
-    .action(async (network: string | undefined, flags: NodeFlags & { logLevel: string }) => {
+    .action(async (network: string | undefined, flags: NodeFlags & { logLevel: string; acceptForward?: true }) => {
       const options = await readNodeOptions(network, flags, 'agent')
       const [{ runAgent }, { pino }] = await Promise.all([import('../agent/agent.ts'), import('pino')])
       if (!['debug', 'info', 'warn', 'error'].includes(flags.logLevel)) {
@@ -96,6 +97,7 @@ Examples:
       const ending = new AbortController()
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => ending.abort())
       const main = fileURLToPath(new URL('./main.js', import.meta.url))
-      await runAgent({ ...options, deviceCommand: [process.execPath, main, 'device'], log }, ending.signal)
+      const asked = flags.acceptForward && { acceptForward: true }
+      await runAgent({ ...options, ...asked, deviceCommand: [process.execPath, main, 'device'], log }, ending.signal)
     })
 }
