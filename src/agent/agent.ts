@@ -18,6 +18,7 @@ import { admitView } from '../plan/admit.ts'
 import { describeChange } from '../plan/describe-change.ts'
 import { differenceOf } from '../plan/difference.ts'
 import { planHost } from '../plan/host-planner.ts'
+import { planHostTraffic } from '../plan/host-traffic.ts'
 import type { Store, StoreEvent } from '../store/store.ts'
 import { applyChanges } from '../system/apply.ts'
 import { openNftables } from '../system/nftables.ts'
@@ -32,6 +33,7 @@ import { watchForwarding } from './forwarding.ts'
 import { greetNewPeers } from './greet.ts'
 import { HostFiles } from './host-files.ts'
 import { lockDevice } from './host-lock.ts'
+import { applyHostTraffic } from './host-traffic.ts'
 import { type DeviceHost, ensureDevice, requireRoom } from './own-device.ts'
 import { Reconciler } from './reconciler.ts'
 import { observePrefixes, observeSelf, requireApart, requireOutside } from './self.ts'
@@ -214,7 +216,10 @@ class Agent {
       })
     }
     if (this.#forgotten || (view.inSync && !this.#holdsClaims(seen))) await tellStore(() => this.#claim(seen))
-    await this.#files.keep({ device, prefixes: this.#prefixes, network: seen.network }, log)
+    const hostTraffic = this.#planHostTraffic(seen)
+    await this.#files.keep({ device, prefixes: this.#prefixes, network: seen.network, hostTraffic }, log)
+    if (await applyHostTraffic(host.nftables, device, hostTraffic))
+      log.info({ hosts: hostTraffic?.hosts.length ?? 0 }, 'host traffic: its rules are renewed')
     // With an endpoint, whoever reads our record may send at once: it is written when all is ready. Without one nobody can
     // send before we do, and what we send to those who have not read it is lost for 5 s: it is written first.
     const speaksFirst = endpoints.length === 0
@@ -236,6 +241,17 @@ class Agent {
       if (await closeHost(host, seen.network)) log.warn({}, 'closed again: the range never leaves in clear')
       throw error
     }
+  }
+
+  #planHostTraffic(seen: NetworkView) {
+    const { name, device, endpoints, listenPort, store, host } = this.#parts
+    if (seen.network.hostTraffic === undefined) return undefined
+    const admission = admitView(seen)
+    admission.settle()
+    const nodes = [...admission.names()].flatMap(each => admission.admitted(each) ?? [])
+    const addresses = host.links.addresses().map(({ cidr }) => cidr.replace(/\/\d+$/, ''))
+    const own = { name, device, endpoints, ownPorts: [listenPort], prefixes: this.#prefixes, addresses }
+    return planHostTraffic(seen.network, nodes, { ...own, store: store.address })
   }
 
   #holdsClaims(seen: NetworkView): boolean {

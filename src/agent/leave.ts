@@ -15,6 +15,7 @@ import { publicKeyOf } from '../wireguard/keys.ts'
 import { keyFile, openHost } from './agent.ts'
 import { listAttachments } from './attach.ts'
 import { lockDevice } from './host-lock.ts'
+import { applyHostTraffic } from './host-traffic.ts'
 import type { DeviceHost } from './own-device.ts'
 import { nodePaths, type Settings } from './settings.ts'
 
@@ -94,5 +95,6 @@ async function unmakeHost({ deviceName, links, nftables }: DeviceHost, say: (tex
     await nftables.run(`delete ${table}`)
     say(`firewall: the ${table} is removed`)
   }
+  await applyHostTraffic(nftables, deviceName, undefined)
   if (await removeAccepts(deviceName)) say('firewall: the accepts in rules of others are removed')
 }
