@@ -18,7 +18,6 @@ import { admitView } from '../plan/admit.ts'
 import { describeChange } from '../plan/describe-change.ts'
 import { differenceOf } from '../plan/difference.ts'
 import { planHost } from '../plan/host-planner.ts'
-import { planHostTraffic } from '../plan/host-traffic.ts'
 import type { Store, StoreEvent } from '../store/store.ts'
 import { applyChanges } from '../system/apply.ts'
 import { openNftables } from '../system/nftables.ts'
@@ -33,7 +32,7 @@ import { watchForwarding } from './forwarding.ts'
 import { greetNewPeers } from './greet.ts'
 import { HostFiles } from './host-files.ts'
 import { lockDevice } from './host-lock.ts'
-import { applyHostTraffic } from './host-traffic.ts'
+import { HostTrafficKeeper } from './host-traffic.ts'
 import { type DeviceHost, ensureDevice, requireRoom } from './own-device.ts'
 import { Reconciler } from './reconciler.ts'
 import { observePrefixes, observeSelf, requireApart, requireOutside } from './self.ts'
@@ -57,6 +56,8 @@ export interface AgentOptions {
   /** The command line that starts a device when the interface's name is put behind it; it must outlive the agent. */
   readonly deviceCommand: readonly [string, ...string[]]
   readonly log: Log
+  /** Told of each round, which it runs. */
+  readonly aroundRound?: (round: () => Promise<void>) => Promise<void>
 }
 
 /** The doors to this host, and whose WireGuard its device is. Errors: ERR_PODWIRE_ADDON, _SYSTEM. */
@@ -129,6 +130,7 @@ class Agent {
   readonly #reconciler = new Reconciler()
   #prefixes: readonly string[]
   readonly #files: HostFiles
+  readonly #hostTraffic: HostTrafficKeeper
   /** What was wrong with records in the last round: each is logged once. */
   #problems: ReadonlySet<string> = new Set()
   #synced = () => {}
@@ -141,12 +143,14 @@ class Agent {
     this.#parts = parts
     this.#prefixes = parts.prefixes
     this.#files = new HostFiles(parts.stateFolder)
+    this.#hostTraffic = new HostTrafficKeeper(parts)
     this.#publicKey = publicKeyOf(parts.privateKey)
   }
 
   async run(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return
-    const { store, log, device, acceptForward = false } = this.#parts
+    const { store, log, device, acceptForward = false, aroundRound = run => run() } = this.#parts
+    const work = () => aroundRound(() => this.#round())
     const firstSync = new Promise<void>(resolve => {
       this.#synced = resolve
       signal.addEventListener('abort', () => resolve())
@@ -159,8 +163,8 @@ class Agent {
     try {
       store.watch(event => this.#take(event), ending.signal)
       await firstSync
-      if (!signal.aborted) await this.#round()
-      await this.#reconciler.run({ work: () => this.#round(), log, signal })
+      if (!signal.aborted) await work()
+      await this.#reconciler.run({ work, log, signal })
     } finally {
       unwatch()
       ending.abort()
@@ -199,7 +203,7 @@ class Agent {
   }
 
   async #round(): Promise<void> {
-    const { view, host, endpoints, device, log } = this.#parts
+    const { view, host, endpoints } = this.#parts
     const seen = view.seen
     if (seen === undefined) return
     if (seen.network !== this.#network) {
@@ -216,10 +220,6 @@ class Agent {
       })
     }
     if (this.#forgotten || (view.inSync && !this.#holdsClaims(seen))) await tellStore(() => this.#claim(seen))
-    const hostTraffic = this.#planHostTraffic(seen)
-    await this.#files.keep({ device, prefixes: this.#prefixes, network: seen.network, hostTraffic }, log)
-    if (await applyHostTraffic(host.nftables, device, hostTraffic))
-      log.info({ hosts: hostTraffic?.hosts.length ?? 0 }, 'host traffic: its rules are renewed')
     // With an endpoint, whoever reads our record may send at once: it is written when all is ready. Without one nobody can
     // send before we do, and what we send to those who have not read it is lost for 5 s: it is written first.
     const speaksFirst = endpoints.length === 0
@@ -232,6 +232,8 @@ class Agent {
   async #keepHost(seen: NetworkView): Promise<void> {
     const { host, deviceCommand: command, privateKey, listenPort, log, device } = this.#parts
     try {
+      const hostTraffic = await this.#hostTraffic.keep(seen, this.#prefixes)
+      await this.#files.keep({ device, prefixes: this.#prefixes, network: seen.network, hostTraffic }, log)
       await ensureDevice(host, { command, privateKey, listenPort, log })
       const settings = await prepareForwarding(device)
       if (settings.length > 0) log.info({ settings }, 'kernel settings changed, so that this host forwards')
@@ -241,17 +243,6 @@ class Agent {
       if (await closeHost(host, seen.network)) log.warn({}, 'closed again: the range never leaves in clear')
       throw error
     }
-  }
-
-  #planHostTraffic(seen: NetworkView) {
-    const { name, device, endpoints, listenPort, store, host } = this.#parts
-    if (seen.network.hostTraffic === undefined) return undefined
-    const admission = admitView(seen)
-    admission.settle()
-    const nodes = [...admission.names()].flatMap(each => admission.admitted(each) ?? [])
-    const addresses = host.links.addresses().map(({ cidr }) => cidr.replace(/\/\d+$/, ''))
-    const own = { name, device, endpoints, ownPorts: [listenPort], prefixes: this.#prefixes, addresses }
-    return planHostTraffic(seen.network, nodes, { ...own, store: store.address })
   }
 
   #holdsClaims(seen: NetworkView): boolean {

@@ -91,9 +91,9 @@ async function unmakeHost({ deviceName, links, nftables }: DeviceHost, say: (tex
     say(`route: unreachable ${destination} is removed`)
   }
   if (overlay.length > 0) {
-    const table = `table inet ${firewallTable(deviceName)}`
-    await nftables.run(`delete ${table}`)
-    say(`firewall: the ${table} is removed`)
+    const table = `inet ${firewallTable(deviceName)}`
+    await nftables.run(`delete table ${table}`)
+    say(`firewall: the table ${table} is removed`)
   }
   await applyHostTraffic(nftables, deviceName, undefined)
   if (await removeAccepts(deviceName)) say('firewall: the accepts in rules of others are removed')

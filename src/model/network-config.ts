@@ -32,8 +32,13 @@ const defaultLength = { ipv4: 24, ipv6: 64 } as const
  * longer. Errors: ERR_PODWIRE_DOCUMENT, _CIDR, _NAME, each with the file and the path.
  */
 export function parseNetworkConfig(text: string, file: string): NetworkConfig {
+  return readNetworkConfig(parseJson(text, file))
+}
+
+/** The same of a value that was parsed. */
+export function readNetworkConfig(field: Field): NetworkConfig {
   const { name, range, nodePrefixLength, hostTraffic } = objectFields(
-    parseJson(text, file),
+    field,
     ['name', 'range'],
     ['nodePrefixLength', 'hostTraffic'],
   )

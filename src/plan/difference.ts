@@ -92,8 +92,8 @@ function linkChanges(desired: HostDevice, observed: HostDevice): Change[] {
 }
 
 /**
- * A route takes the place of another of its key without a gap. What is no longer desired
- * is ours to remove if it leads to our device, or closes what our firewall closes: a host may be in several networks.
+ * A route takes the place of another of its key without a gap. What is no longer desired is ours to remove if it leads to our
+ * device, or closes what our firewall closes: a host may be in several networks.
  */
 function routeChanges({ routes: desired, device, firewall }: HostState, { routes: observed, ...was }: HostState) {
   const closed = [firewall, was.firewall].flatMap(({ overlay, shares }) => [...overlay, ...shares])
