@@ -29,9 +29,11 @@ import { generatePrivateKey, publicKeyOf } from '../wireguard/keys.ts'
 import { type Backend, chooseBackend, openBackend } from './backend.ts'
 import { closeHost } from './bare-host.ts'
 import { claimPrefixes } from './claim.ts'
+import { watchForwarding } from './forwarding.ts'
 import { greetNewPeers } from './greet.ts'
 import { HostFiles } from './host-files.ts'
 import { lockDevice } from './host-lock.ts'
+import { HostTrafficKeeper } from './host-traffic.ts'
 import { type DeviceHost, ensureDevice, requireRoom } from './own-device.ts'
 import { PathProbe } from './path-probe.ts'
 import type { ProbeTimes } from './peer-path.ts'
@@ -54,6 +56,8 @@ export interface AgentOptions {
   readonly mtuBytes?: number
   /** How often paths are probed; absent: as usual. */
   readonly probeTimes?: ProbeTimes
+  /** Insert accepts where rules of other programs drop what is forwarded for containers. */
+  readonly acceptForward?: boolean
   /** Folder of the private key. */
   readonly stateFolder: string
   /** The command line that starts a device when the interface's name is put behind it; it must outlive the agent. */
@@ -133,6 +137,7 @@ class Agent {
   readonly #reconciler = new Reconciler()
   #prefixes: readonly string[]
   readonly #files: HostFiles
+  readonly #hostTraffic: HostTrafficKeeper
   /** What was wrong with records in the last round: each is logged once. */
   #problems: ReadonlySet<string> = new Set()
   #synced = () => {}
@@ -147,12 +152,13 @@ class Agent {
     this.#parts = parts
     this.#prefixes = parts.prefixes
     this.#files = new HostFiles(parts.stateFolder)
+    this.#hostTraffic = new HostTrafficKeeper(parts)
     this.#publicKey = publicKeyOf(parts.privateKey)
   }
 
   async run(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return
-    const { store, log, aroundRound = run => run() } = this.#parts
+    const { store, log, device, acceptForward = false, aroundRound = run => run() } = this.#parts
     const work = () => aroundRound(() => this.#round())
     const firstSync = new Promise<void>(resolve => {
       this.#synced = resolve
@@ -161,6 +167,7 @@ class Agent {
     // Ends the store's watch too when the first round fails.
     const ending = new AbortController()
     signal.addEventListener('abort', () => ending.abort())
+    watchForwarding({ device, accept: acceptForward, log }, ending.signal)
     const unwatch = watchHost(() => this.#reconciler.ask())
     try {
       store.watch(event => this.#take(event), ending.signal)
@@ -224,7 +231,7 @@ class Agent {
   }
 
   async #round(): Promise<void> {
-    const { view, host, endpoints, device, log } = this.#parts
+    const { view, host, endpoints } = this.#parts
     const seen = view.seen
     if (seen === undefined) return
     if (seen.network !== this.#network) {
@@ -241,7 +248,6 @@ class Agent {
       })
     }
     if (this.#forgotten || (view.inSync && !this.#holdsClaims(seen))) await tellStore(() => this.#claim(seen))
-    await this.#files.keep({ device, prefixes: this.#prefixes, network: seen.network }, log)
     // With an endpoint, whoever reads our record may send at once: it is written when all is ready. Without one nobody can
     // send before we do, and what we send to those who have not read it is lost for 5 s: it is written first.
     const speaksFirst = endpoints.length === 0
@@ -254,6 +260,8 @@ class Agent {
   async #keepHost(seen: NetworkView): Promise<void> {
     const { host, deviceCommand: command, privateKey, listenPort, log, device } = this.#parts
     try {
+      const hostTraffic = await this.#hostTraffic.keep(seen, this.#prefixes)
+      await this.#files.keep({ device, prefixes: this.#prefixes, network: seen.network, hostTraffic }, log)
       await ensureDevice(host, { command, privateKey, listenPort, log })
       const settings = await prepareForwarding(device)
       if (settings.length > 0) log.info({ settings }, 'kernel settings changed, so that this host forwards')

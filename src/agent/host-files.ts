@@ -11,6 +11,7 @@ import type { Log } from '../base/log.ts'
 import { listItems, objectFields, parseJson, stringValue } from '../model/document.ts'
 import type { NetworkConfig } from '../model/network-config.ts'
 import { renderFirewall } from '../policy/base-chains.ts'
+import { type HostTraffic, renderHostTraffic } from '../policy/host-traffic.ts'
 import { replaceFile } from '../store/atomic-file.ts'
 
 /** What a node can give to containers. */
@@ -28,8 +29,10 @@ export class HostFiles {
   }
 
   /** Writes what differs. A file that cannot be written is told once for each of its texts, and keeps nothing from going on. */
-  async keep({ device, prefixes, network }: Place & { network: NetworkConfig }, log: Log): Promise<void> {
-    await this.#write('closed.nft', renderFirewall({ device, overlay: network.range, shares: [] }), log)
+  async keep(place: Place & { network: NetworkConfig; hostTraffic: HostTraffic | undefined }, log: Log): Promise<void> {
+    const { device, prefixes, network, hostTraffic } = place
+    const hosts = hostTraffic ? renderHostTraffic(device, hostTraffic) : ''
+    await this.#write('closed.nft', `${renderFirewall({ device, overlay: network.range, shares: [] })}${hosts}`, log)
     await this.#write('place.json', `${JSON.stringify({ device, prefixes })}\n`, log)
   }
 

@@ -28,6 +28,7 @@ export interface JoinOptions {
   readonly backend: Settings['backend']
   readonly listenPort?: number
   readonly endpoints?: readonly string[]
+  readonly acceptForward?: boolean
   /** Takes each thing done, in words. */
   readonly say: (text: string) => void
 }
@@ -79,8 +80,11 @@ export async function joinNetwork(options: JoinOptions): Promise<Joined> {
       await store.close()
     }
     say(`store: ${token.store} answers, and holds ${network}`)
-    const { backend } = options
-    const settings = { network, store: token.store, access, name, device, backend, listenPort, endpoints }
+    const { backend, acceptForward } = options
+    const settings: Settings = {
+      ...{ network, store: token.store, access, name, device, backend, listenPort, endpoints },
+      ...(acceptForward && { acceptForward }),
+    }
     await writeSettings(settings)
     return { settings, again: false }
   } finally {

@@ -9,11 +9,13 @@ import { rm } from 'node:fs/promises'
 import { PodwireError, podwireError, reasonOf } from '../base/errors.ts'
 import { firewallTable, routeProtocol } from '../model/host-state.ts'
 import { openStore } from '../store/store.ts'
+import { removeAccepts } from '../system/forward-rules.ts'
 import { readKey } from '../system/secrets.ts'
 import { publicKeyOf } from '../wireguard/keys.ts'
 import { keyFile, openHost } from './agent.ts'
 import { listAttachments } from './attach.ts'
 import { lockDevice } from './host-lock.ts'
+import { applyHostTraffic } from './host-traffic.ts'
 import type { DeviceHost } from './own-device.ts'
 import { nodePaths, type Settings } from './settings.ts'
 
@@ -93,4 +95,6 @@ async function unmakeHost({ deviceName, links, nftables }: DeviceHost, say: (tex
     await nftables.run(`delete table ${table}`)
     say(`firewall: the table ${table} is removed`)
   }
+  await applyHostTraffic(nftables, deviceName, undefined)
+  if (await removeAccepts(deviceName)) say('firewall: the accepts in rules of others are removed')
 }

@@ -35,6 +35,8 @@ export interface Settings {
   readonly endpoints: readonly string[]
   /** Of the device and all routes; absent: found for each peer. */
   readonly mtuBytes?: number
+  /** Insert accepts where rules of other programs drop what is forwarded for containers. */
+  readonly acceptForward?: boolean
 }
 
 export const backends: readonly Settings['backend'][] = ['auto', 'kernel', 'userspace']
@@ -109,11 +111,8 @@ export async function writeSettings(settings: Settings): Promise<void> {
 
 /** Parses settings. Errors: ERR_PODWIRE_DOCUMENT, _NAME, _ENDPOINT. */
 export function parseSettings(text: string, file: string): Settings {
-  const fields = objectFields(
-    parseJson(text, file),
-    ['network', 'store', 'access', 'name', 'device', 'backend', 'listenPort', 'endpoints'],
-    ['mtuBytes'],
-  )
+  const required = ['network', 'store', 'access', 'name', 'device', 'backend', 'listenPort', 'endpoints'] as const
+  const fields = objectFields(parseJson(text, file), required, ['mtuBytes', 'acceptForward'])
   const backend = backends.find(each => each === fields.backend.value)
   if (backend === undefined) throw refuse(fields.backend, `expected one of ${backends.join(', ')}`)
   return {
@@ -126,7 +125,13 @@ export function parseSettings(text: string, file: string): Settings {
     listenPort: integerValue(fields.listenPort, 1, 65535),
     endpoints: parseEndpoints(fields.endpoints),
     ...(fields.mtuBytes && { mtuBytes: integerValue(fields.mtuBytes, minMtuBytes, 65535) }),
+    ...(fields.acceptForward && { acceptForward: parseSwitch(fields.acceptForward) }),
   }
+}
+
+function parseSwitch(field: Field): boolean {
+  if (typeof field.value === 'boolean') return field.value
+  throw refuse(field, 'expected true or false')
 }
 
 function parseAccess(field: Field): StoreAccess {

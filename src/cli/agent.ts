@@ -72,8 +72,15 @@ export async function readNodeOptions(
   }
 }
 
+interface AgentFlags extends NodeFlags {
+  readonly logLevel: string
+  readonly health?: string
+  readonly acceptForward?: true
+}
+
 export function define(command: Command): void {
   defineNodeFlags(command)
+    .option('--accept-forward', 'where rules of Docker, ufw or firewalld drop what containers send, insert accepts')
     .option('--health <address:port>', 'serve /healthz and /readyz there, on loopback if it is only a port')
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
     .addHelpText(
@@ -93,7 +100,7 @@ Examples:
   podwire agent --store file:/srv/podwire --name behind-nat
   podwire agent --store file:/tmp/net --name b --device podwire1 --listen-port 51821 --state /tmp/b`,
     )
-    .action(async (network: string | undefined, flags: NodeFlags & { logLevel: string; health?: string }) => {
+    .action(async (network: string | undefined, flags: AgentFlags) => {
       const options = await readNodeOptions(network, flags, 'agent')
       const [{ keepNode }, { pino }] = await Promise.all([import('../agent/keep-node.ts'), import('pino')])
       if (!['debug', 'info', 'warn', 'error'].includes(flags.logLevel)) {
@@ -106,7 +113,10 @@ Examples:
       const ending = new AbortController()
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => ending.abort())
       const main = fileURLToPath(new URL('./main.js', import.meta.url))
-      const health = flags.health === undefined ? {} : { health: flags.health }
-      await keepNode({ ...options, ...health, deviceCommand: [process.execPath, main, 'device'], log }, ending.signal)
+      const asked = {
+        ...(flags.health !== undefined && { health: flags.health }),
+        ...(flags.acceptForward && { acceptForward: true }),
+      }
+      await keepNode({ ...options, ...asked, deviceCommand: [process.execPath, main, 'device'], log }, ending.signal)
     })
 }

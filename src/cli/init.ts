@@ -13,6 +13,7 @@ import { defineStoreFlags, readAccess, type StoreFlags } from './store-flags.ts'
 interface InitFlags extends StoreFlags {
   readonly range: readonly string[]
   readonly nodePrefix?: readonly string[]
+  readonly encryptHosts?: true
 }
 
 export function define(command: Command): void {
@@ -24,6 +25,7 @@ export function define(command: Command): void {
       collect,
     )
   defineStoreFlags(command)
+    .option('--encrypt-hosts', 'encrypt what the hosts send one another, too; in clear stay SSH and the store')
     .option('--node-prefix <length>', "length of a node's part of the range: /24 and /64 if it is not said", collect)
     .addHelpText(
       'after',
@@ -43,7 +45,7 @@ Examples:
 }
 
 /** Errors: ERR_PODWIRE_NAME, _CIDR, _DOCUMENT, _USAGE. */
-function readNetwork(name: string, { range, nodePrefix = [] }: InitFlags): NetworkConfig {
+function readNetwork(name: string, { range, nodePrefix = [], encryptHosts }: InitFlags): NetworkConfig {
   const lengths = nodePrefix.map(text => {
     const length = Number(/^\/?(\d{1,3})$/.exec(text)?.[1])
     if (Number.isInteger(length)) return length
@@ -53,7 +55,12 @@ function readNetwork(name: string, { range, nodePrefix = [] }: InitFlags): Netwo
   const nodePrefixLength = Object.fromEntries(
     lengths.map((length, i) => [range[i]?.includes(':') ? 'ipv6' : 'ipv4', length]),
   )
-  const document = { name, range, ...(lengths.length > 0 && { nodePrefixLength }) }
+  const document = {
+    name,
+    range,
+    ...(lengths.length > 0 && { nodePrefixLength }),
+    ...(encryptHosts && { hostTraffic: 'encrypted' }),
+  }
   return parseNetworkConfig(JSON.stringify(document), 'podwire init')
 }
 

@@ -15,6 +15,7 @@ interface JoinFlags {
   readonly device?: string
   readonly backend: Settings['backend']
   readonly start: boolean
+  readonly acceptForward?: true
 }
 
 export function define(command: Command): void {
@@ -25,6 +26,7 @@ export function define(command: Command): void {
     .option('--listen-port <port>', 'UDP port of the tunnel (51820, or the next that no other network has)')
     .option('--device <interface>', 'name of the WireGuard interface (podwire0, or the next)')
     .addOption(new Option('--backend <which>', 'whose WireGuard').choices(backends).default('auto'))
+    .option('--accept-forward', 'where rules of Docker, ufw or firewalld drop what containers send, insert accepts')
     .option('--no-start', 'only write settings and keys: neither install nor start the unit')
     .addHelpText(
       'after',
@@ -54,6 +56,7 @@ Environment:
         }),
         ...(listenPort !== undefined && { listenPort: parsePort(listenPort, 'join') }),
         ...(endpoint && { endpoints: parseEndpoints({ file: '--endpoint', path: '', value: endpoint }) }),
+        ...(flags.acceptForward && { acceptForward: true }),
         say: console.log,
       })
       const { network, name: node } = settings

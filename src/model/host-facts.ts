@@ -62,5 +62,7 @@ export interface HostFacts {
   readonly port: { readonly number: number; readonly isTaken: boolean; readonly program?: string }
   /** Which of the ways out the host's own rules close to a datagram for the port, or why that could not be tried. */
   readonly firewall: { readonly closed: readonly Family[] } | { readonly untried: string }
+  /** Chains of others that drop what is forwarded, and whether accepts of ours are in them; absent: that could not be seen. */
+  readonly forwardChains?: readonly { readonly name: string; readonly by?: string; readonly isOpen: boolean }[]
   readonly devices: readonly FoundDevice[]
 }

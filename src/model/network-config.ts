@@ -21,6 +21,8 @@ export interface NetworkConfig {
   readonly range: readonly string[]
   /** Length of the prefix that a node gets from the range, for each family of the range. */
   readonly nodePrefixLength: { readonly ipv4?: number; readonly ipv6?: number }
+  /** What hosts send one another goes through the tunnel, too; absent: in clear, as without a network. */
+  readonly hostTraffic?: 'encrypted'
 }
 
 const defaultLength = { ipv4: 24, ipv6: 64 } as const
@@ -35,7 +37,12 @@ export function parseNetworkConfig(text: string, file: string): NetworkConfig {
 
 /** The same of a value that was parsed. */
 export function readNetworkConfig(field: Field): NetworkConfig {
-  const { name, range, nodePrefixLength } = objectFields(field, ['name', 'range'], ['nodePrefixLength'])
+  const { name, range, nodePrefixLength, hostTraffic } = objectFields(
+    field,
+    ['name', 'range'],
+    ['nodePrefixLength', 'hostTraffic'],
+  )
+  if (hostTraffic !== undefined && hostTraffic.value !== 'encrypted') throw refuse(hostTraffic, 'expected "encrypted"')
   const items = listItems(range)
   if (items.length === 0) throw refuse(range, 'a network has a range: at least one prefix')
   const prefixes = items.map(parseRange)
@@ -60,6 +67,7 @@ export function readNetworkConfig(field: Field): NetworkConfig {
     name: parseName(stringValue(name), placeOf(name)),
     range: prefixes.map(formatCidr),
     nodePrefixLength: { ...lengthOf('ipv4'), ...lengthOf('ipv6') },
+    ...(hostTraffic && { hostTraffic: 'encrypted' }),
   }
 }
 

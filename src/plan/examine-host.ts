@@ -30,6 +30,7 @@ export function examineHost(facts: HostFacts): Examination {
     tools,
     nftables,
     forwarding,
+    forward,
     clock,
     mtu,
     port,
@@ -114,6 +115,20 @@ function forwarding({ forwarding: { ipv4, ipv6 } }: HostFacts): Finding {
   if (off.length === 0) return ok('forwarding', 'the host forwards')
   const hint = `The agent switches it on; for wg-quick alone: sysctl -w ${off.map(name => `${name}=1`).join(' ')}`
   return note('forwarding', `off: ${off.join(', ')}; containers, and networks behind this host, need it`, hint)
+}
+
+function forward({ forwardChains: chains }: HostFacts): Finding {
+  if (chains === undefined)
+    return note('forward', 'whether rules drop what is forwarded could not be seen', 'Run it as root.')
+  const closed = chains.filter(({ isOpen }) => !isOpen)
+  if (closed.length === 0) return ok('forward', 'no rule of others drops what is forwarded for containers')
+  const names = closed.map(({ name, by }) => (by === undefined ? name : `${name} (${by})`)).join(', ')
+  const says = `what is forwarded is dropped unless a rule accepts it: ${names}`
+  return note(
+    'forward',
+    says,
+    'The agent inserts accepts for containers with --accept-forward (podwire join, podwire agent).',
+  )
 }
 
 function clock({ clock: { nowMs, notBeforeMs, synchronised } }: HostFacts): Finding {

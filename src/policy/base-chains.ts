@@ -105,11 +105,11 @@ export function firewallSeal(device: string): string {
 
 /** Refuses a name that opens the rules, or that nftables cannot write. `where` is for the message. Error: ERR_PODWIRE_NAME. */
 export function requireDeviceName(device: string, where: string): void {
-  if (/^(?!pw|accept-)[A-Za-z0-9_.-]{1,15}$/.test(device)) return
+  if (/^(?!pw|accept-|hosts-)[A-Za-z0-9_.-]{1,15}$/.test(device)) return
   const reason = device.startsWith('pw')
     ? 'names that begin with "pw" are for the interfaces of containers'
-    : device.startsWith('accept-')
-      ? 'nftables tables of that name are for what nodes accept'
+    : /^(accept|hosts)-/.test(device)
+      ? 'nftables tables of that name are for other rules'
       : 'the name of an interface has 1 to 15 letters, digits or "_.-"'
   throw podwireError('ERR_PODWIRE_NAME', { where, text: device, reason })
 }

@@ -8,6 +8,7 @@ import { exec, packageOf } from '../base/exec.ts'
 import type { Found, FoundDevice, HostFacts } from '../model/host-facts.ts'
 import type { Links } from '../native/link.ts'
 import { hasProgram } from './find-program.ts'
+import { observeForwardChains } from './forward-rules.ts'
 import { tryPort } from './port-trial.ts'
 import { holderOf, isPortTaken } from './udp-port.ts'
 import { observeWaysOut } from './ways-out.ts'
@@ -54,8 +55,16 @@ export async function observeHostFacts(options: {
     waysOut,
     port: { number: port, isTaken, ...(program !== undefined && { program }) },
     firewall: rules.ok ? await tryPort({ ...trial, ruleset: rules.text }) : { untried: 'its rules cannot be read' },
+    ...(await observeForward()),
     devices,
   }
+}
+
+async function observeForward(): Promise<Pick<HostFacts, 'forwardChains'>> {
+  const chains = await observeForwardChains().catch(() => undefined)
+  return chains
+    ? { forwardChains: chains.map(({ accepts, ...chain }) => ({ ...chain, isOpen: accepts.length > 0 })) }
+    : {}
 }
 
 function attempt(action: () => void): Found {

@@ -43,9 +43,11 @@ export function openNftables(device: string, namespacePath?: string): Nftables {
       const { nftables }: { nftables: { table?: { name: string } }[] } = JSON.parse(
         await nft(['-j', 'list', 'tables', 'inet']),
       )
-      const [start, accepts] = [firewallTable(''), firewallTable('accept-')]
+      const start = firewallTable('')
       const names = nftables.flatMap(({ table }) => table?.name ?? [])
-      const tables = names.filter(name => name !== own && name.startsWith(start) && !name.startsWith(accepts))
+      const tables = names.filter(
+        name => name !== own && name.startsWith(start) && !/^podwire-(accept|hosts)-/.test(name),
+      )
       return Promise.all(
         tables.map(async table => {
           const { overlay, shares } = await observe(table)

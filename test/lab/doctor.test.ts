@@ -69,6 +69,7 @@ test('doctor: without rights, on a narrow link, behind a closed firewall, with t
       'capabilities: problem',
       'nftables: problem',
       'forwarding: note',
+      'forward: note',
       'mtu: problem',
       'port: problem',
       'firewall: note',

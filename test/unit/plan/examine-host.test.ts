@@ -22,6 +22,7 @@ const whole: HostFacts = {
   waysOut: [{ family: 4, link: 'eth0', address: '203.0.113.5' }],
   port: { number: 51820, isTaken: false },
   firewall: { closed: [] },
+  forwardChains: [],
   devices: [],
 }
 
@@ -57,6 +58,14 @@ const cases: [
   hint: RegExp,
 ][] = [
   ['no root', { missingCapabilities: ['CAP_NET_ADMIN'] }, 'capabilities', 'problem', /CAP_NET_ADMIN/, /as root/],
+  [
+    'Docker drops what is forwarded',
+    { forwardChains: [{ name: 'ip filter FORWARD', by: 'Docker', isOpen: false }] },
+    'forward',
+    'note',
+    /unless a rule accepts it: ip filter FORWARD \(Docker\)/,
+    /--accept-forward/,
+  ],
   ['no WireGuard in the kernel', none, 'kernel', 'note', /6\.12\.0 has no WireGuard/, /linux-image-/],
   ['a kernel too old', { ...none, kernelRelease: '4.19.0-2' }, 'kernel', 'note', /4\.19/, /wireguard-dkms/],
   ['a container', { ...none, hasModuleList: false }, 'kernel', 'note', /no WireGuard/, /modprobe wireguard/],

@@ -91,6 +91,7 @@ test('firewall: names that would open it, or break out of the text, are refused'
     'pw0',
     'pwire',
     'accept-wg0',
+    'hosts-wg0',
     '',
     'a b',
     'a=b',
