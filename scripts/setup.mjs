@@ -13,6 +13,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const purpose = process.argv[2] ?? 'test'
 const isRoot = process.getuid() === 0
 const usesWireguardGo = purpose === 'test' || purpose === 'bench'
+const usesEtcd = purpose === 'test' || purpose === 'bench'
 const printOnly = process.env.PODWIRE_NO_INSTALL === '1'
 
 /** Program -> Debian package that has it. */
@@ -37,6 +38,7 @@ const testPrograms = {
   iptables: 'iptables', // the hooks of examples/interface call both
   ip6tables: 'iptables',
   python3: 'python3',
+  openssl: 'openssl', // certificates of the tests
   script: 'bsdutils',
   systemctl: 'systemd', // a real one runs the units of deploy/systemd
 }
@@ -134,6 +136,23 @@ function stepsNeeded() {
       ),
     )
   }
+  if (usesEtcd && findEtcd() === undefined) {
+    if (packages.length === 0) {
+      const refresh = step('Debian: refresh the package lists', ['apt-get', '-q', 'update'], { quiet: true })
+      steps.push({ ...refresh, root: true })
+    }
+    const fetch = [
+      'set -e; rm -rf "$0.new"; mkdir -p "$0.new"; cd "$0.new"; apt-get -q download etcd-server',
+      'dpkg-deb -x ./*.deb .; rm ./*.deb; rm -rf "$0"; mv "$0.new" "$0"',
+    ]
+    steps.push(
+      step(
+        `Debian: download etcd-server (8 MB) and unpack it into ${etcdFolder} (it is not installed, so that no service runs)`,
+        ['sh', '-c', fetch.join('\n'), etcdFolder],
+        { quiet: true },
+      ),
+    )
+  }
   if (!hasLockedPackages()) {
     // Not `ci`: it refuses a lock file without the platform packages that a registry does not carry.
     const install = ['npm', 'install', '--no-save', '--no-fund', '--no-audit']
@@ -202,6 +221,14 @@ function hasLockedPackages() {
 const cacheBin = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'podwire/bin')
 
 const kernelFolder = join(cacheBin, '../kernel')
+
+const etcdFolder = join(cacheBin, '../etcd')
+
+/** The etcd that the tests will use. */
+function findEtcd() {
+  const unpacked = join(etcdFolder, 'usr/bin/etcd')
+  return which('etcd') ?? (existsSync(unpacked) ? unpacked : undefined)
+}
 
 /** The wireguard-go that the tests will use. */
 function findWireguardGo() {

@@ -201,7 +201,7 @@ export const errorTable = {
   // The store, and a node's place in it
   ERR_PODWIRE_STORE_ADDRESS: {
     message: 'the store "{address}" cannot be used: {reason}',
-    hint: 'Write it as file:/path/to/folder.',
+    hint: 'Write it as file:/path/to/folder, server:https://HOST:PORT, or etcd:https://HOST:PORT.',
     exit: 2,
   },
   ERR_PODWIRE_JOIN_TOKEN: {
@@ -211,7 +211,7 @@ export const errorTable = {
   },
   ERR_PODWIRE_STORE: {
     message: 'the store {store}: {what}: {reason}',
-    hint: 'See that the store runs and answers, and that this process may read and write there; `podwire init` sets one up.',
+    hint: 'Set the network up there with `podwire init`; see that this host reaches the store, and that it may read and write there.',
     exit: 1,
   },
   ERR_PODWIRE_STORE_PIN: {

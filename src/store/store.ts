@@ -68,16 +68,23 @@ export interface Store {
   close(): Promise<void>
 }
 
-/** Opens a store by its address, `file:/path` or `server:https://HOST:PORT`; loads only the form that is named. Error: ERR_PODWIRE_STORE_ADDRESS. */
+/**
+ * Opens a store by its address: file:/path, server:https://HOST:PORT, or etcd:https://HOST:PORT; loads only the form that is
+ * named. Error: ERR_PODWIRE_STORE_ADDRESS.
+ */
 export async function openStore(address: string, access: StoreAccess = {}): Promise<Store> {
   const [, form, rest = ''] = /^([a-z]+):(.*)$/s.exec(address) ?? []
   const fail = (reason: string) => podwireError('ERR_PODWIRE_STORE_ADDRESS', { address, reason })
   if (form === undefined) throw fail('it does not begin with a form and a colon')
+  if (form === 'etcd') {
+    const { EtcdStore } = await import('./etcd-store.ts')
+    return new EtcdStore(rest, access)
+  }
   if (form === 'server') {
     const { openServerStore } = await import('./server-store.ts')
     return openServerStore(address, access)
   }
-  if (form !== 'file') throw fail(`there is no form "${form}"; there are file and server`)
+  if (form !== 'file') throw fail(`there is no form "${form}"; there are file, server and etcd`)
   if (!rest.startsWith('/')) throw fail('the path of the folder begins with /')
   const { FileStore } = await import('./file-store.ts')
   return new FileStore(rest)
