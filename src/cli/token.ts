@@ -68,11 +68,11 @@ Examples:
 }
 
 async function withTokens(flags: TokenFlags, command: string, run: (tokens: Tokens) => Promise<void>): Promise<void> {
-  const [{ store, access }, { openTokens }, { claimPrefixes }] = await Promise.all([
-    openChosenStore(flags, command),
-    import('../store/tokens.ts'),
-    import('../agent/claim.ts'),
-  ])
+  const [{ store, access }, { openTokens }, { claimPrefixes }] = [
+    await openChosenStore(flags, command),
+    await import('../store/tokens.ts'),
+    await import('../agent/claim.ts'),
+  ]
   try {
     const claim = (network: NetworkConfig, node: string) => claimPrefixes({ store, network, node })
     await run(await openTokens(store, { access, claim }))
