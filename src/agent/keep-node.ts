@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { reasonOf } from '../base/errors.ts'
 import { type AgentOptions, openHost, runAgent } from './agent.ts'
 import { AgentReport } from './agent-report.ts'
-import { parseHealthAddress, serveHealth } from './health.ts'
 import { RememberedStore } from './remembered-store.ts'
 import { serveStatus } from './status-socket.ts'
 
@@ -34,6 +33,7 @@ export async function keepNode({ health, ...options }: KeepOptions, signal: Abor
   }
   try {
     if (health !== undefined) {
+      const { parseHealthAddress, serveHealth } = await import('./health.ts') // an HTTP server is memory
       const server = await serveHealth(parseHealthAddress(health), report)
       ends.push(() => server.close())
     }

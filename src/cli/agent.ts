@@ -102,7 +102,7 @@ Examples:
     )
     .action(async (network: string | undefined, flags: AgentFlags) => {
       const options = await readNodeOptions(network, flags, 'agent')
-      const [{ keepNode }, { pino }] = await Promise.all([import('../agent/keep-node.ts'), import('pino')])
+      const [{ keepNode }, { pino }] = [await import('../agent/keep-node.ts'), await import('pino')]
       if (!['debug', 'info', 'warn', 'error'].includes(flags.logLevel)) {
         throw podwireError('ERR_PODWIRE_USAGE', { what: '--log-level is debug, info, warn or error', command: 'agent' })
       }

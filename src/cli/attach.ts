@@ -40,12 +40,12 @@ Examples:
       if ((target === undefined) !== (flags.list === true)) {
         throw podwireError('ERR_PODWIRE_USAGE', { what: 'say what to attach, or --list', command: 'attach' })
       }
-      const [{ attach, listAttachments }, { findTarget }, { openLinks }, { openNftables }] = await Promise.all([
-        import('../agent/attach.ts'),
-        import('../agent/attach-target.ts'),
-        import('../native/link.ts'),
-        import('../system/nftables.ts'),
-      ])
+      const [{ attach, listAttachments }, { findTarget }, { openLinks }, { openNftables }] = [
+        await import('../agent/attach.ts'),
+        await import('../agent/attach-target.ts'),
+        await import('../native/link.ts'),
+        await import('../system/nftables.ts'),
+      ]
       const links = openLinks()
       try {
         if (target === undefined) return print(await listAttachments(links), flags)
@@ -66,7 +66,7 @@ export function defineDetach(command: Command): void {
     .option('--json', 'as JSON')
     .addOption(state)
     .action(async (target: string, flags: Flags) => {
-      const [{ detach }, { openLinks }] = await Promise.all([import('../agent/attach.ts'), import('../native/link.ts')])
+      const [{ detach }, { openLinks }] = [await import('../agent/attach.ts'), await import('../native/link.ts')]
       const { device } = await choosePlace(flags)
       const links = openLinks()
       try {
@@ -78,10 +78,7 @@ export function defineDetach(command: Command): void {
 }
 
 async function choosePlace({ state, device }: Flags): Promise<Place> {
-  const [{ readPlaces }, { placed }] = await Promise.all([
-    import('../agent/host-files.ts'),
-    import('../agent/settings.ts'),
-  ])
+  const [{ readPlaces }, { placed }] = [await import('../agent/host-files.ts'), await import('../agent/settings.ts')]
   const folder = state ?? placed(stateFolder)
   const places = await readPlaces(folder)
   const [place, another] = places.filter(each => device === undefined || each.device === device)

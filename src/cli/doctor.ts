@@ -42,14 +42,13 @@ function parsePort(text: string): number {
 }
 
 async function examine(wantedPort: number | undefined): Promise<Examination> {
-  const [{ observeUnderlay }, { openLinks }, { observeHostFacts }, { examineHost }, { findDevices }] =
-    await Promise.all([
-      import('../agent/underlay.ts'),
-      import('../native/link.ts'),
-      import('../system/host-facts.ts'),
-      import('../plan/examine-host.ts'),
-      import('./found-devices.ts'),
-    ])
+  const [{ observeUnderlay }, { openLinks }, { observeHostFacts }, { examineHost }, { findDevices }] = [
+    await import('../agent/underlay.ts'),
+    await import('../native/link.ts'),
+    await import('../system/host-facts.ts'),
+    await import('../plan/examine-host.ts'),
+    await import('./found-devices.ts'),
+  ]
   const links = openLinks()
   try {
     const devices = await findDevices(links.links())

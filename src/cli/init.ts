@@ -66,11 +66,11 @@ function readNetwork(name: string, { range, nodePrefix = [], encryptHosts }: Ini
 
 /** Error: ERR_PODWIRE_RANGE_IN_USE. */
 async function requireUnused(network: NetworkConfig): Promise<void> {
-  const [{ requireOutside }, { openLinks }, { joinedNetworks, readSettings }] = await Promise.all([
-    import('../agent/self.ts'),
-    import('../native/link.ts'),
-    import('../agent/settings.ts'),
-  ])
+  const [{ requireOutside }, { openLinks }, { joinedNetworks, readSettings }] = [
+    await import('../agent/self.ts'),
+    await import('../native/link.ts'),
+    await import('../agent/settings.ts'),
+  ]
   const joined = await Promise.all((await joinedNetworks()).map(readSettings))
   const own = joined.find(settings => settings?.network === network.name)
   const links = openLinks()

@@ -67,10 +67,10 @@ Environment:
 }
 
 async function start({ network }: Settings): Promise<void> {
-  const [{ agentUnits, enableUnit, hasSystemd, installUnit, unitText }, { readText }] = await Promise.all([
-    import('../system/systemd.ts'),
-    import('../system/read-text.ts'),
-  ])
+  const [{ agentUnits, enableUnit, hasSystemd, installUnit, unitText }, { readText }] = [
+    await import('../system/systemd.ts'),
+    await import('../system/read-text.ts'),
+  ]
   if (!hasSystemd()) {
     console.log(`systemd does not run here. Start the agent, and keep it running:\n  podwire agent ${network}`)
     return

@@ -18,8 +18,11 @@ Examples:
   podwire leave --force prod`,
     )
     .action(async (network: string, { force = false }: { force?: boolean }) => {
-      const [{ leaveNetwork }, { joinedNetworks, readSettings }, { disableUnit, hasSystemd, removeAgentUnits }] =
-        await Promise.all([import('../agent/leave.ts'), import('../agent/settings.ts'), import('../system/systemd.ts')])
+      const [{ leaveNetwork }, { joinedNetworks, readSettings }, { disableUnit, hasSystemd, removeAgentUnits }] = [
+        await import('../agent/leave.ts'),
+        await import('../agent/settings.ts'),
+        await import('../system/systemd.ts'),
+      ]
       const settings = await readSettings(network)
       if (settings === undefined) throw podwireError('ERR_PODWIRE_NOT_JOINED', { what: `the network ${network}` })
       const unit = `podwire@${network}.service`

@@ -54,7 +54,7 @@ async function main(words: readonly string[]): Promise<void> {
     process.exitCode = await runWg(argv.slice(3), calledAs === 'wg' ? 'wg' : 'podwire wg')
     return
   }
-  const [{ Command }, { version }] = await Promise.all([import('commander'), import('./version.ts')])
+  const [{ Command }, { version }] = [await import('commander'), await import('./version.ts')]
   const program = new Command('podwire')
     .description('An encrypted network for containers.')
     .version(version, '-V, --version', 'print the version')

@@ -38,10 +38,14 @@ export function define(command: Command): void {
   )
     .addHelpText('after', '\nOn the node itself, `podwire leave NETWORK` does this and cleans up.')
     .action(async (name: string, flags: NodeFlags) => {
-      const { store } = await openChosenStore(flags, 'node remove')
+      const { store, access } = await openChosenStore(flags, 'node remove')
       try {
         if (!(await store.removeNode(name))) {
           throw podwireError('ERR_PODWIRE_NODE_UNKNOWN', { name, store: store.address })
+        }
+        if (store.address.startsWith('etcd:')) {
+          const { revokeNode } = await import('../store/etcd-users.ts')
+          await revokeNode({ address: store.address, access }, name)
         }
         console.log(`The node ${name} is removed: its key counts no more, and its prefixes are free.`)
       } finally {

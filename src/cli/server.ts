@@ -36,7 +36,7 @@ Examples:
           command: 'server',
         })
       }
-      const [{ startServer }, { pino }] = await Promise.all([import('../server/server.ts'), import('pino')])
+      const [{ startServer }, { pino }] = [await import('../server/server.ts'), await import('pino')]
       const log = pino({ level: logLevel, base: null }, pino.destination({ fd: 1, sync: true }))
       const ending = new Promise(resolve => {
         for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, resolve)

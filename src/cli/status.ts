@@ -19,10 +19,10 @@ Examples:
   podwire status prod --json | jq '.agents[].peers'`,
     )
     .action(async (network: string | undefined, { json }: { json?: true }) => {
-      const [{ agentNetworks, requestStatus }, { joinedNetworks }] = await Promise.all([
-        import('../agent/status-socket.ts'),
-        import('../agent/settings.ts'),
-      ])
+      const [{ agentNetworks, requestStatus }, { joinedNetworks }] = [
+        await import('../agent/status-socket.ts'),
+        await import('../agent/settings.ts'),
+      ]
       const known = [...new Set([...(await joinedNetworks()), ...(await agentNetworks())])].sort()
       const names = network === undefined ? known : [network]
       if (names.length === 0) throw podwireError('ERR_PODWIRE_NOT_JOINED', { what: 'any network' })

@@ -68,6 +68,7 @@ export async function chooseSettings(network: string | undefined, command: strin
 /** A store that a command works in, and what this host is there. */
 export interface OpenedStore {
   readonly store: Store
+  readonly access: StoreAccess
   /** Absent where this host has not joined, or where the store was named by --store. */
   readonly settings?: Settings
 }
@@ -77,15 +78,19 @@ export interface OpenedStore {
  * Errors: those of chooseSettings and openStore.
  */
 export async function openChosenStore(flags: StoreFlags & { network?: string }, command: string): Promise<OpenedStore> {
-  if (flags.store !== undefined) return { store: await openStore(flags.store, readAccess(flags)) }
+  if (flags.store !== undefined) {
+    const access = readAccess(flags)
+    return { store: await openStore(flags.store, access), access }
+  }
   const server = await serverHere()
   const names = await joinedNetworks()
   if (server !== undefined && flags.network === undefined && names.length === 0) {
-    return { store: await openStore(server.store) }
+    return { store: await openStore(server.store), access: {} }
   }
   const settings = await chooseSettings(flags.network, command)
   const isOurs = settings.store === server?.address
-  return { store: await openStore(isOurs ? server.store : settings.store, isOurs ? {} : settings.access), settings }
+  const access = isOurs ? {} : settings.access
+  return { store: await openStore(isOurs ? server.store : settings.store, access), access, settings }
 }
 
 /** A server whose folder is on this host: its address for nodes, and for root of this host. */

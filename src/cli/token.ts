@@ -3,6 +3,7 @@
 import type { Command } from 'commander'
 import { podwireError } from '../base/errors.ts'
 import { parseName } from '../model/name.ts'
+import type { NetworkConfig } from '../model/network-config.ts'
 import type { ListedToken, TokenWish } from '../store/server-admin.ts'
 import type { Tokens } from '../store/tokens.ts'
 import { defineStoreFlags, openChosenStore, type StoreFlags } from './store-flags.ts'
@@ -31,6 +32,7 @@ export function define(command: Command): void {
       `
 Standard output has the token and nothing else. What it is worth depends on the store:
   server   a secret for one host, for an hour; it is made on the host of the server, as root
+  etcd     the password of a user that it makes for --node, with its prefixes; another takes the place of the last
   file     it says where the folder is; whoever may write there is in
 
 Examples:
@@ -53,19 +55,27 @@ Examples:
         console.log(flags.json ? JSON.stringify({ tokens: list }, undefined, 2) : formatTokens(list))
       }),
     )
-  defineSub(command, 'revoke <id>', 'take a token back: nobody else joins by it, and who has joined stays').action(
-    (id: string, flags: TokenFlags) =>
-      withTokens(flags, 'token revoke', async tokens => {
-        if (!(await tokens.revoke(id))) throw podwireError('ERR_PODWIRE_TOKEN_UNKNOWN', {})
-        console.log(`The token ${id} is revoked.`)
-      }),
+  defineSub(
+    command,
+    'revoke <id>',
+    'take a token back: nobody else joins by it, and who has joined stays (etcd: the right of a node, by its name)',
+  ).action((id: string, flags: TokenFlags) =>
+    withTokens(flags, 'token revoke', async tokens => {
+      if (!(await tokens.revoke(id))) throw podwireError('ERR_PODWIRE_TOKEN_UNKNOWN', {})
+      console.log(`The token ${id} is revoked.`)
+    }),
   )
 }
 
 async function withTokens(flags: TokenFlags, command: string, run: (tokens: Tokens) => Promise<void>): Promise<void> {
-  const [{ store }, { openTokens }] = await Promise.all([openChosenStore(flags, command), import('../store/tokens.ts')])
+  const [{ store, access }, { openTokens }, { claimPrefixes }] = [
+    await openChosenStore(flags, command),
+    await import('../store/tokens.ts'),
+    await import('../agent/claim.ts'),
+  ]
   try {
-    await run(await openTokens(store))
+    const claim = (network: NetworkConfig, node: string) => claimPrefixes({ store, network, node })
+    await run(await openTokens(store, { access, claim }))
   } finally {
     await store.close()
   }
