@@ -214,6 +214,11 @@ export const errorTable = {
     hint: 'Make the folder, put a network.json into it, and let this process read and write there.',
     exit: 1,
   },
+  ERR_PODWIRE_KUBECONFIG: {
+    message: 'no way to the cluster: {where}: {reason}',
+    hint: 'Name a kubeconfig that works with kubectl: `--kubeconfig FILE`; without one, run it in a pod with a service account.',
+    exit: 2,
+  },
   ERR_PODWIRE_NODE_NAME_TAKEN: {
     message: 'the node name "{name}" is in use: the store holds it with the key {theirs}, and this node has {ours}',
     hint: 'Choose another --name; if that node is gone for good, remove its record {record} first.',

@@ -57,6 +57,11 @@ export interface Store {
    * time, one gets it. ERR_PODWIRE_STORE.
    */
   claim(claim: Claim): Promise<boolean>
+  /**
+   * Claims the prefixes that this node has by decision of the store (a cluster's Node.spec.podCIDRs), in the order of the
+   * range. Absent, or undefined: the node chooses. ERR_PODWIRE_STORE.
+   */
+  claimAssigned?(node: string): Promise<string[] | undefined>
   /** Gives up a claim of one's own; nothing happens if it is another's by now. ERR_PODWIRE_STORE. */
   release(claim: Claim): Promise<void>
   /** Says all there is and then every change, until the signal. Never throws: a store that breaks is `lost`. */
@@ -66,12 +71,25 @@ export interface Store {
 }
 
 /** Opens a store by its address, `file:/path`; loads only the form that is named. Error: ERR_PODWIRE_STORE_ADDRESS. */
-export async function openStore(address: string, _access: StoreAccess = {}): Promise<Store> {
+export async function openStore(address: string, access: StoreAccess = {}): Promise<Store> {
   const [, form, rest = ''] = /^([a-z]+):(.*)$/s.exec(address) ?? []
   const fail = (reason: string) => podwireError('ERR_PODWIRE_STORE_ADDRESS', { address, reason })
   if (form === undefined) throw fail('it does not begin with a form and a colon')
-  if (form !== 'file') throw fail(`there is no form "${form}"; there is file`)
+  if (form === 'kubernetes') return openKubernetes(address, rest, access)
+  if (form !== 'file') throw fail(`there is no form "${form}"; there are file and kubernetes`)
   if (!rest.startsWith('/')) throw fail('the path of the folder begins with /')
   const { FileStore } = await import('./file-store.ts')
   return new FileStore(rest)
+}
+
+async function openKubernetes(address: string, context: string, { kubeconfigFile }: StoreAccess): Promise<Store> {
+  const { KubernetesStore } = await import('./kubernetes-store.ts')
+  if (kubeconfigFile !== undefined) {
+    const { readKubeconfig } = await import('../kubernetes/kubeconfig.ts')
+    return new KubernetesStore(address, await readKubeconfig(kubeconfigFile, context || undefined))
+  }
+  const reason = 'a context is chosen in a kubeconfig, and none is named'
+  if (context !== '') throw podwireError('ERR_PODWIRE_STORE_ADDRESS', { address, reason })
+  const { clusterOfPod } = await import('../kubernetes/cluster.ts')
+  return new KubernetesStore(address, await clusterOfPod())
 }
