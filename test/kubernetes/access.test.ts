@@ -1,0 +1,210 @@
+// Who may write what: each case is tried with a real token against the real rules of deploy/kubernetes.
+
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { KubernetesClient } from '../../src/kubernetes/client.ts'
+import { readKubeconfig } from '../../src/kubernetes/kubeconfig.ts'
+import type { KubeObject } from '../../src/kubernetes/resource.ts'
+import { claimName, claimObject, nodeObject, removalName, removalObject } from '../../src/store/kubernetes-objects.ts'
+import { openStore } from '../../src/store/store.ts'
+import { until } from '../lab/until.ts'
+import { testNetwork, testRecord } from '../unit/store/conformance.ts'
+import { type KubernetesCluster, startCluster } from './cluster.ts'
+
+type Who = 'agent on a' | 'agent on b' | 'agent without node' | 'host h' | 'stranger' | 'administrator'
+
+let cluster: KubernetesCluster
+const files = {} as Record<Who, string>
+const clients = {} as Record<Who, KubernetesClient>
+/** Of the cluster, as they are after each got its podCIDRs. */
+const nodes = {} as Record<'a' | 'b', KubeObject & { spec: { podCIDRs: string[] } }>
+
+const group = '/apis/podwire.dev/v1alpha1'
+const account = (namespace: string, name: string) => `/api/v1/namespaces/${namespace}/serviceaccounts/${name}`
+
+async function tokenOf(path: string, boundObjectRef?: object): Promise<string> {
+  const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { boundObjectRef } }
+  return ((await cluster.create(`${path}/token`, body)) as { status: { token: string } }).status.token
+}
+
+/** The token of a pod that runs on a node. */
+async function podToken(node: string): Promise<string> {
+  const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: `agent-${node}` } }
+  const containers = [{ name: 'agent', image: 'podwire' }]
+  const spec = { nodeName: node, serviceAccountName: 'podwire-agent', containers }
+  const made = (await cluster.create('/api/v1/namespaces/podwire/pods', { ...pod, spec })) as KubeObject
+  const { name, uid } = made.metadata
+  return tokenOf(account('podwire', 'podwire-agent'), { apiVersion: 'v1', kind: 'Pod', name, uid })
+}
+
+async function addMember(who: Who, token: string): Promise<void> {
+  files[who] = await cluster.kubeconfigOf(who.replaceAll(' ', '-'), { token })
+  clients[who] = new KubernetesClient(await readKubeconfig(files[who]))
+}
+
+/** Undefined if it was done, else what the API server said. */
+async function refusal(who: Who, method: 'POST' | 'PUT' | 'DELETE', path: string, body?: object) {
+  return clients[who].request({ method, path: `${group}/${path}`, body }).then(
+    () => undefined,
+    (error: Error) => error.message,
+  )
+}
+
+before(async () => {
+  cluster = await startCluster()
+  files.administrator = cluster.kubeconfig
+  clients.administrator = new KubernetesClient(await readKubeconfig(cluster.kubeconfig))
+  await cluster.startControllerManager()
+  for (const name of ['a', 'b'] as const) {
+    await cluster.create('/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name } })
+    await until(
+      `Node ${name} has podCIDRs`,
+      async () => {
+        const path = `/api/v1/nodes/${name}`
+        nodes[name] = (await clients.administrator.request({ method: 'GET', path })) as (typeof nodes)['a']
+        return (nodes[name].spec.podCIDRs?.length ?? 0) > 0
+      },
+      60,
+    )
+    await addMember(`agent on ${name}`, await podToken(name))
+  }
+  await addMember('agent without node', await tokenOf(account('podwire', 'podwire-agent')))
+  for (const [who, namespace, name] of [
+    ['host h', 'podwire-hosts', 'h'],
+    ['stranger', 'default', 'stranger'],
+  ] as const) {
+    const body = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name } }
+    await cluster.create(`/api/v1/namespaces/${namespace}/serviceaccounts`, body)
+    await addMember(who, await tokenOf(account(namespace, name)))
+  }
+  const admin = await openStore('kubernetes:', { kubeconfigFile: cluster.kubeconfig })
+  await admin.createNetwork(testNetwork)
+  await admin.close()
+  // The rules are in force a moment after they are applied.
+  await until(
+    'the rules are in force',
+    async () => {
+      const tried = 'podwireclaims?dryRun=All'
+      const claim = claimObject({ prefix: '10.99.77.0/24', node: 'a', sinceMs: 1 }, [ownerOf('a')])
+      const foreign = removalObject({ node: 'a', publicKey: testRecord('a').publicKey, sinceMs: 1 })
+      const own = await refusal('agent without node', 'POST', 'podwireremovals?dryRun=All', foreign)
+      const claims = await refusal('agent on a', 'POST', tried, claim)
+      return own?.includes('bound to no node') === true && claims?.includes('has the prefixes') === true
+    },
+    60,
+  )
+})
+
+after(async () => {
+  for (const client of Object.values(clients)) client.close()
+  await cluster[Symbol.asyncDispose]()
+})
+
+const ownerOf = (name: 'a' | 'b') => ({ apiVersion: 'v1', kind: 'Node', name, uid: nodes[name].metadata.uid ?? '' })
+const bornMs = (name: 'a' | 'b') => Date.parse(nodes[name].metadata.creationTimestamp ?? '')
+const prefixOf = (name: 'a' | 'b') => nodes[name].spec.podCIDRs[0] ?? ''
+
+test('kubernetes: a node of the cluster gets its podCIDRs and writes its record, a host claims from the range', async () => {
+  for (const [who, name, assigned] of [
+    ['agent on a', 'a', [prefixOf('a')]],
+    ['agent on b', 'b', [prefixOf('b')]],
+    ['host h', 'h', undefined],
+  ] as const) {
+    const store = await openStore('kubernetes:', { kubeconfigFile: files[who] })
+    assert.deepEqual(await store.claimAssigned?.(name), assigned)
+    const prefixes = assigned ?? ['10.99.200.0/24']
+    if (!assigned) assert.equal(await store.claim({ prefix: '10.99.200.0/24', node: name, sinceMs: Date.now() }), true)
+    const record = testRecord(name, { prefixes })
+    await store.writeNode(record)
+    await store.writeNode({ ...record, endpoints: ['192.0.2.9:1'] })
+    assert.deepEqual((await store.readNode(name))?.endpoints, ['192.0.2.9:1'])
+    assert.deepEqual(await store.claimAssigned?.(name), assigned) // again: it has them
+    await store.close()
+  }
+})
+
+test('kubernetes: what is not its own a member cannot write', async () => {
+  const owned = (name: 'a' | 'b') => ({ ownerReferences: [ownerOf(name)] })
+  const claim = (node: string, prefix: string, change: { sinceMs?: number; owner?: 'a' | 'b' | undefined } = {}) => {
+    const { sinceMs = bornMs('a'), owner } = change
+    return claimObject({ prefix, node, sinceMs }, owner === undefined ? [] : [ownerOf(owner)])
+  }
+  const free = '10.99.99.0/24'
+  const removal = (node: string, keyOf: string) =>
+    removalObject({ node, publicKey: testRecord(keyOf).publicKey, sinceMs: Date.now() })
+  const cases: [Who, 'POST' | 'PUT' | 'DELETE', string, object | undefined, RegExp][] = [
+    // Records
+    ['agent without node', 'POST', 'podwirenodes', nodeObject(testRecord('x')), /bound to no node/],
+    ['agent on a', 'POST', 'podwirenodes', nodeObject(testRecord('x'), owned('a')), /is node a/],
+    ['agent on a', 'POST', 'podwirenodes', nodeObject(testRecord('a')), /owned by the Node of that name/],
+    ['agent on a', 'DELETE', 'podwirenodes/b', undefined, /this is of node b, and .* is node a/],
+    ['agent without node', 'DELETE', 'podwirenodes/a', undefined, /bound to no node/],
+    ['host h', 'DELETE', 'podwirenodes/a', undefined, /is node h/],
+    ['host h', 'POST', 'podwirenodes', nodeObject(testRecord('h2')), /is node h/],
+    ['host h', 'POST', 'podwirenodes', nodeObject(testRecord('h'), owned('a')), /by nothing/],
+    ['stranger', 'POST', 'podwirenodes', nodeObject(testRecord('x')), /cannot create resource "podwirenodes"/],
+    ['host h', 'POST', 'podwirenodes', nodeObject(testRecord('h'), { finalizers: ['example.com/x'] }), /being deleted/],
+    // Claims
+    ['agent on a', 'POST', 'podwireclaims', claim('a', free, { owner: 'a' }), /Node a has the prefixes \[10\.99\./],
+    ['agent on a', 'POST', 'podwireclaims', claim('a', prefixOf('b'), { owner: 'a' }), /Node a has the prefixes/],
+    ['agent on a', 'POST', 'podwireclaims', claim('b', free, { owner: 'b' }), /this is of node b/],
+    ['agent on a', 'POST', 'podwireclaims', claim('a', prefixOf('a')), /owned by the Node/],
+    ['agent on a', 'POST', 'podwireclaims', claim('a', prefixOf('a'), { owner: 'b' }), /owned by the Node/],
+    ['agent on a', 'POST', 'podwireclaims', claim('a', prefixOf('a'), { owner: 'a', sinceMs: 1 }), /since it was made/],
+    ['agent on a', 'PUT', `podwireclaims/${claimName(prefixOf('a'))}`, claim('a', free), /cannot update resource/],
+    ['agent on a', 'DELETE', `podwireclaims/${claimName(prefixOf('b'))}`, undefined, /this is of node b/],
+    ['host h', 'POST', 'podwireclaims', claim('h', prefixOf('b'), { sinceMs: Date.now() }), /overlaps what Node b has/],
+    ['host h', 'POST', 'podwireclaims', claim('h', free, { sinceMs: 1 }), /5 minutes from the server's time/],
+    ['host h', 'POST', 'podwireclaims', claim('a', free, { sinceMs: Date.now() }), /this is of node a/],
+    // Removals, and the network
+    ['agent on a', 'POST', 'podwireremovals', removal('a', 'b'), /this key is that of node b/],
+    ['agent on a', 'POST', 'podwireremovals', removal('b', 'b'), /this is of node b/],
+    [
+      'host h',
+      'DELETE',
+      `podwireremovals/${removalName(testRecord('a').publicKey)}`,
+      undefined,
+      /cannot delete resource/,
+    ],
+    ['agent on a', 'DELETE', 'podwirenetworks/default', undefined, /cannot delete resource/],
+    // The schema
+    ['agent on a', 'POST', 'podwirenodes', nodeObject({ ...testRecord('a'), publicKey: 'x' as never }), /publicKey/],
+    ['administrator', 'POST', 'podwireclaims', claim('a', '10.99.1.0'), /metadata.name|prefix is written as/],
+  ]
+  for (const [who, method, path, body, expected] of cases) {
+    const said = await refusal(who, method, path, body)
+    assert.match(said ?? 'it was done', expected, `${who}: ${method} ${path}`)
+  }
+})
+
+test('kubernetes: a stranger reads nothing, a host no Nodes', async () => {
+  await assert.rejects(clients.stranger.request({ method: 'GET', path: `${group}/podwirenodes` }), /cannot list/)
+  await assert.rejects(clients['host h'].request({ method: 'GET', path: '/api/v1/nodes/a' }), /cannot get/)
+})
+
+test('kubernetes: the columns of kubectl get are readable', async () => {
+  const text = await cluster.kubectl('get', 'podwirenodes,podwireclaims,podwirenetworks')
+  assert.match(text, /NAME +KEY +ENDPOINTS +PREFIXES +AGE/)
+  assert.ok(text.includes(`podwirenode.podwire.dev/a   ${testRecord('a').publicKey}   ["192.0.2.9:1"]`), text)
+  assert.match(text, /podwireclaim\.podwire\.dev\/10\.99\.200\.0-24 +10\.99\.200\.0\/24 +h /)
+})
+
+test('kubernetes: who leaves is gone with its key; what a Node leaves behind goes with it', async () => {
+  const store = await openStore('kubernetes:', { kubeconfigFile: files['agent on a'] })
+  assert.equal(await store.removeNode('a'), true)
+  await assert.rejects(store.writeNode(testRecord('a')), { code: 'ERR_PODWIRE_NODE_REMOVED' })
+  await cluster.kubectl('delete', 'node', 'b', '--wait=false')
+  await until(
+    'record and claim of b are gone',
+    async () => {
+      const [records, claims] = [await store.listNodes(), await store.listClaims()]
+      return !records.some(({ name }) => name === 'b') && !claims.some(({ node }) => node === 'b')
+    },
+    60,
+  )
+  assert.deepEqual(
+    (await store.listNodes()).map(({ name }) => name),
+    ['h'],
+  )
+  await store.close()
+})
