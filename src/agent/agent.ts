@@ -7,17 +7,17 @@
 // fails does not keep a round from the host, and a device that fails does not keep it from closing the host.
 
 import { join } from 'node:path'
-import { podwireError } from '../base/errors.ts'
+import { podwireError, reasonOf } from '../base/errors.ts'
 import type { PublicKey } from '../base/key.ts'
 import type { Log } from '../base/log.ts'
 import type { Secret } from '../base/secret.ts'
 import type { NetworkConfig } from '../model/network-config.ts'
 import { formatNodeRecord, type NetworkView, type NodeRecord } from '../model/node-record.ts'
 import { openLinks, watchHost } from '../native/link.ts'
-import { admitClaims } from '../plan/admit.ts'
+import { admitView } from '../plan/admit.ts'
 import { describeChange } from '../plan/describe-change.ts'
 import { differenceOf } from '../plan/difference.ts'
-import { planHost } from '../plan/plan.ts'
+import { planHost } from '../plan/host-planner.ts'
 import type { Store, StoreEvent } from '../store/store.ts'
 import { applyChanges } from '../system/apply.ts'
 import { openNftables } from '../system/nftables.ts'
@@ -28,11 +28,12 @@ import { generatePrivateKey, publicKeyOf } from '../wireguard/keys.ts'
 import { type Backend, chooseBackend, openBackend } from './backend.ts'
 import { closeHost } from './bare-host.ts'
 import { claimPrefixes } from './claim.ts'
+import { keepClosed } from './closed-file.ts'
 import { greetNewPeers } from './greet.ts'
-import { lockHost } from './host-lock.ts'
+import { lockDevice } from './host-lock.ts'
 import { type DeviceHost, ensureDevice, requireRoom } from './own-device.ts'
 import { Reconciler } from './reconciler.ts'
-import { observePrefixes, observeSelf, requireOutside } from './self.ts'
+import { observePrefixes, observeSelf, requireApart, requireOutside } from './self.ts'
 import { View } from './view.ts'
 
 export interface AgentOptions {
@@ -62,7 +63,7 @@ export function openHost(deviceName: string, asked: Backend | 'auto'): DeviceHos
     deviceName,
     device: openBackend(backend, deviceName),
     links,
-    nftables: openNftables(),
+    nftables: openNftables(deviceName),
     clock: { wallMs: Date.now },
     publicKeyOf,
   }
@@ -81,11 +82,12 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   let unlock = () => {}
   try {
     await host.nftables.observe() // no root, no nft: said before anything is made
-    unlock = await lockHost()
+    unlock = await lockDevice(device)
     const privateKey = await readOrCreateKey(keyFile(stateFolder), generatePrivateKey)
     await requireName(options, publicKeyOf(privateKey))
     await requireRoom(host, listenPort)
     requireOutside(network, options, host.links)
+    await requireApart(network, host)
     const inUse = observePrefixes(host.links, device, network)
     const prefixes = await claimPrefixes({ store, network, node: name, inUse })
     if (await closeHost(host, network)) log.info({ prefixes }, 'closed: the range never leaves in clear')
@@ -189,10 +191,16 @@ class Agent {
   }
 
   async #round(): Promise<void> {
-    const { view, host, endpoints } = this.#parts
+    const { view, host, endpoints, stateFolder, device, log } = this.#parts
     const seen = view.seen
     if (seen === undefined) return
-    if (seen.network !== this.#network) requireOutside(seen.network, this.#parts, host.links)
+    if (seen.network !== this.#network) {
+      requireOutside(seen.network, this.#parts, host.links)
+      await requireApart(seen.network, host)
+      await keepClosed(stateFolder, device, seen.network).catch((error: unknown) =>
+        log.warn({ reason: reasonOf(error) }, 'what closes this host when it starts again could not be written'),
+      )
+    }
     this.#network = seen.network
 
     let failure: unknown
@@ -228,7 +236,9 @@ class Agent {
 
   #holdsClaims(seen: NetworkView): boolean {
     const { name } = this.#parts
-    const mine = new Set(admitClaims(seen).flatMap(({ prefix, node }) => (node === name ? prefix : [])))
+    const admission = admitView(seen)
+    admission.settle()
+    const mine = new Set(admission.heldBy(name).map(({ prefix }) => prefix))
     return this.#prefixes.every(prefix => mine.has(prefix)) && this.#prefixes.length === seen.network.range.length
   }
 

@@ -6,8 +6,8 @@ import { containsCidr, overlapsCidr, parsePrefix } from '../base/cidr.ts'
 import { podwireError } from '../base/errors.ts'
 import type { NetworkConfig } from '../model/network-config.ts'
 import type { Claim } from '../model/node-record.ts'
-import { olderClaim } from '../plan/admit.ts'
 import { choosePrefix } from '../plan/choose-prefix.ts'
+import { olderClaim } from '../plan/held-claims.ts'
 import type { Store } from '../store/store.ts'
 
 export interface Claiming {

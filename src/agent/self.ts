@@ -3,11 +3,13 @@
 import { containsCidr, formatCidr, maskCidr, overlapsCidr, parseCidr, parsePrefix } from '../base/cidr.ts'
 import { podwireError } from '../base/errors.ts'
 import type { PublicKey } from '../base/key.ts'
+import { routeProtocol } from '../model/host-state.ts'
 import type { NetworkConfig } from '../model/network-config.ts'
 import type { NetworkView } from '../model/node-record.ts'
 import type { Links } from '../native/link.ts'
 import { endpointReason } from '../plan/admit.ts'
 import type { SelfState } from '../plan/plan.ts'
+import type { Host } from '../system/host.ts'
 import { observeUnderlay } from './underlay.ts'
 
 interface Declared {
@@ -27,7 +29,11 @@ interface Found {
 export function observeSelf(declared: Declared, { publicKey, prefixes, view, links }: Found): SelfState {
   const { name, device, listenPort, endpoints } = declared
   const others = [...view.nodes.values()].filter(node => node.name !== name).flatMap(node => node.endpoints)
-  const { families, mtuBytes } = observeUnderlay(links, others, link => isOverlay(link, device))
+  // Devices of other networks, by podwire's routes on them: what is sent there goes no further down.
+  const tunnels = new Set(
+    links.routes().flatMap(({ protocol, link }) => (protocol === routeProtocol ? (link ?? []) : [])),
+  )
+  const { families, mtuBytes } = observeUnderlay(links, others, link => isOverlay(link, device) || tunnels.has(link))
   return { name, publicKey, device, listenPort, endpoints, prefixes, families, underlayMtuBytes: mtuBytes }
 }
 
@@ -53,6 +59,16 @@ export function requireOutside(
     const used = prefixes.find(prefix => overlapsCidr(prefix, parseCidr(cidr, link)))
     if (used === undefined || link === 'lo' || isOverlay(link, device)) continue
     throw podwireError('ERR_PODWIRE_RANGE_IN_USE', { range: formatCidr(used), cidr, link })
+  }
+}
+
+/** Refuses a network that overlaps another of this host: each would hold back what is the other's. Errors: ERR_PODWIRE_NETWORKS_OVERLAP, those of nft. */
+export async function requireApart({ range }: NetworkConfig, { nftables }: Pick<Host, 'nftables'>): Promise<void> {
+  for (const { device, prefixes } of await nftables.others()) {
+    for (const text of range) {
+      const other = prefixes.find(prefix => overlapsCidr(parsePrefix(prefix, device), parsePrefix(text, 'range')))
+      if (other !== undefined) throw podwireError('ERR_PODWIRE_NETWORKS_OVERLAP', { range: text, other, device })
+    }
   }
 }
 

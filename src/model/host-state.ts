@@ -49,7 +49,17 @@ export interface Route {
   readonly source?: string
 }
 
-/** The table `inet podwire`: rules that depend on the device's name only, and the sets they look into. */
+/** A route is known by its destination and metric. */
+export function routeKey({ destination, metric }: Pick<Route, 'destination' | 'metric'>): string {
+  return `${destination} ${metric}`
+}
+
+/** The nftables table of a device's network: a host may be in several networks, and each agent keeps its own. */
+export function firewallTable(device: string): string {
+  return `podwire-${device}`
+}
+
+/** That table of the family inet: rules that depend on the device's name only, and the sets they look into. */
 export interface Firewall {
   /** The name of the device; observed, empty when the rules are not ours. */
   readonly device: string

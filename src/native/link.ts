@@ -96,7 +96,7 @@ export function openLinks(namespacePath?: string): Links {
 }
 
 /**
- * Calls `onChange` after each burst of changes to links, addresses, routes and nftables' table `podwire`, those that
+ * Calls `onChange` after each burst of changes to links, addresses, routes and nftables' tables `podwire-…`, those that
  * podwire makes included: what changed is to be observed. Does not keep the process alive. The returned function ends it. Error: ERR_PODWIRE_SYSTEM.
  */
 export function watchHost(onChange: () => void, namespacePath?: string): () => void {

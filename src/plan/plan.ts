@@ -1,18 +1,17 @@
 // What this host should be, from what the store says and what the host is: pure, so that every rule of the network is a
 // table of inputs and outputs.
 //
-//   view, self --admitNodes--> the records that hold, and why the others do not
-//                    |
-//                    +-- record by record --> a peer, its routes
-//                    +-- self and network ---> device, addresses, unreachable routes, firewall
+//   record, self --> planNode --> a peer, its routes
+//   network, self --> planOwn --> device, addresses, unreachable routes, firewall
+//
+// The records that hold come from admit.ts; host-planner.ts keeps the plan of all of them, and changes it record by record.
 
 import { type Address, type Cidr, type Family, familyBits, formatAddress, maskCidr, parsePrefix } from '../base/cidr.ts'
 import { parseEndpoint } from '../base/endpoint.ts'
 import type { PublicKey } from '../base/key.ts'
 import type { HostPeer, HostState, Route } from '../model/host-state.ts'
 import type { NetworkConfig } from '../model/network-config.ts'
-import type { NetworkView, NodeRecord } from '../model/node-record.ts'
-import { admitNodes, type RecordProblem } from './admit.ts'
+import type { NodeRecord } from '../model/node-record.ts'
 
 /** What the plan must know of this host. */
 export interface SelfState {
@@ -30,12 +29,6 @@ export interface SelfState {
   readonly families: readonly Family[]
 }
 
-export interface HostPlan {
-  readonly host: HostState
-  /** Records that were left out, and why. */
-  readonly problems: readonly RecordProblem[]
-}
-
 /** Outer IPv6 40, UDP 8, WireGuard 32: an endpoint may change its family at any time, so the larger of the two. */
 const overheadBytes = 80
 /** The least that IPv6 allows a link. */
@@ -47,30 +40,38 @@ const routeMetric = 50
 /** Worse than any other route: it holds only when the others are gone. */
 export const unreachableMetric = 4294967295
 
-export function planHost(view: NetworkView, self: SelfState): HostPlan {
-  const { nodes, problems } = admitNodes(view)
-  const mtuBytes = Math.max(minMtuBytes, self.underlayMtuBytes - overheadBytes)
-  const own = self.prefixes.map(prefix => overlayAddress(parsePrefix(prefix, self.name)))
-  // Our own record is not a peer, and neither is one that carries our key under another name.
-  const others = nodes.filter(node => node.name !== self.name && node.publicKey !== self.publicKey)
+/** What does not depend on other nodes: a host without peers. */
+export function planOwn(network: NetworkConfig, self: SelfState): HostState {
   return {
-    host: {
-      device: {
-        name: self.device,
-        mtuBytes,
-        listenPort: self.listenPort,
-        publicKey: self.publicKey,
-        peers: others.map(node => planPeer(node, self)).sort((a, b) => (a.publicKey < b.publicKey ? -1 : 1)),
-      },
-      addresses: own.map(address => `${formatAddress(address)}/${familyBits(address.family)}`),
-      routes: [
-        ...unreachableRoutes(view.network),
-        ...others.flatMap(node => planRoutes(node, { device: self.device, mtuBytes, own })),
-      ],
-      firewall: { device: self.device, overlay: view.network.range, shares: [] },
+    device: {
+      name: self.device,
+      mtuBytes: deviceMtu(self),
+      listenPort: self.listenPort,
+      publicKey: self.publicKey,
+      peers: [],
     },
-    problems,
+    addresses: ownAddresses(self).map(address => `${formatAddress(address)}/${familyBits(address.family)}`),
+    routes: unreachableRoutes(network),
+    firewall: { device: self.device, overlay: network.range, shares: [] },
   }
+}
+
+/** What the record of another node makes here. */
+export interface NodePlan {
+  readonly peer: HostPeer
+  readonly routes: readonly Route[]
+}
+
+export function planNode(node: NodeRecord, self: SelfState): NodePlan {
+  return { peer: planPeer(node, self), routes: planRoutes(node, self) }
+}
+
+function deviceMtu({ underlayMtuBytes }: SelfState): number {
+  return Math.max(minMtuBytes, underlayMtuBytes - overheadBytes)
+}
+
+function ownAddresses({ prefixes, name }: SelfState): Address[] {
+  return prefixes.map(prefix => overlayAddress(parsePrefix(prefix, name)))
 }
 
 function planPeer(node: NodeRecord, self: SelfState): HostPeer {
@@ -84,19 +85,17 @@ function planPeer(node: NodeRecord, self: SelfState): HostPeer {
   }
 }
 
-function planRoutes(
-  node: NodeRecord,
-  { device, mtuBytes, own }: { device: string; mtuBytes: number; own: readonly Address[] },
-): Route[] {
+function planRoutes(node: NodeRecord, self: SelfState): Route[] {
+  const own = ownAddresses(self)
   return node.prefixes.map(destination => {
     const { family } = parsePrefix(destination, node.name)
     const source = own.find(address => address.family === family)
     return {
       destination,
       type: 'unicast',
-      device,
+      device: self.device,
       metric: routeMetric,
-      mtuBytes,
+      mtuBytes: deviceMtu(self),
       ...(source && { source: formatAddress(source) }),
     }
   })

@@ -218,7 +218,7 @@ impl HostWatch {
     }
 }
 
-/// Calls `on_change` after each burst of changes to links, addresses, routes and the table `podwire` of nftables; does
+/// Calls `on_change` after each burst of changes to links, addresses, routes and the tables `podwire-…` of nftables; does
 /// not keep Node.js alive.
 #[napi]
 pub fn watch_host(

@@ -1,4 +1,4 @@
-//! Tells that links, addresses, routes or podwire's own nftables table changed; what changed is for the listener to
+//! Tells that links, addresses, routes or podwire's own nftables tables changed; what changed is for the listener to
 //! observe.
 
 use std::io;
@@ -20,7 +20,7 @@ const ADDRESS: u32 = (libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR) as u3
 const ROUTE: u32 = (libc::RTMGRP_IPV4_ROUTE | libc::RTMGRP_IPV6_ROUTE) as u32;
 const NFTABLES: u32 = 1 << (libc::NFNLGRP_NFTABLES - 1);
 /// Every message of nftables names its table; those of others (there may be many) do not concern us.
-const TABLE: &[u8] = b"podwire\0";
+const TABLE: &[u8] = b"podwire-";
 
 /// Whether a datagram of messages is about something that we look after.
 type Concern = fn(&[u8]) -> bool;

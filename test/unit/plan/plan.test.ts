@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { formatPublicKey, type PublicKey } from '../../../src/base/key.ts'
 import type { NetworkView, NodeRecord } from '../../../src/model/node-record.ts'
-import { planHost, type SelfState } from '../../../src/plan/plan.ts'
+import { planHost } from '../../../src/plan/host-planner.ts'
+import type { SelfState } from '../../../src/plan/plan.ts'
 
 const key = (name: string): PublicKey => formatPublicKey(Buffer.alloc(32, name))
 
