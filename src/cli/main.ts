@@ -28,6 +28,10 @@ const commands: Record<string, { summary: string; load?: () => Promise<CommandFi
   leave: { summary: 'take this host out of a network', load: () => import('./leave.ts') },
   node: { summary: 'the nodes of a network: list, show, remove', load: () => import('./node.ts') },
   agent: { summary: 'keep this node in step with its network', load: () => import('./agent.ts') },
+  publisher: {
+    summary: 'give the nodes of a Kubernetes cluster their prefixes',
+    load: () => import('./publisher.ts'),
+  },
   plan: { summary: 'what the agent would change on this host', load: () => import('./plan.ts') },
   config: { summary: 'check, convert, render and compare configurations', load: () => import('./config.ts') },
   demo: { summary: 'a whole network on this machine: shown, measured, taken down', load: () => import('./demo.ts') },

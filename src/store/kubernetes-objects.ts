@@ -46,13 +46,18 @@ export function nodeObject({ name, ...spec }: NodeRecord, metadata: object = {})
   return { apiVersion, kind: 'PodwireNode', metadata: { ...metadata, name }, spec } as KubeObject
 }
 
-export function claimObject(claim: Claim, owners: readonly OwnerReference[]): object {
+export function claimObject(claim: Claim, owners: readonly OwnerReference[] = []): object {
   const metadata = { name: claimName(claim.prefix), ownerReferences: owners }
   return { apiVersion, kind: 'PodwireClaim', metadata, spec: claim }
 }
 
 export function removalObject(removal: Removal): object {
   return { apiVersion, kind: 'PodwireRemoval', metadata: { name: removalName(removal.publicKey) }, spec: removal }
+}
+
+/** The prefixes of a Node of the cluster. */
+export function podCidrsOf({ spec }: KubeObject): string[] {
+  return (spec as { podCIDRs?: string[] } | undefined)?.podCIDRs ?? []
 }
 
 // Of all that follow: ERR_PODWIRE_DOCUMENT, and what else the model's parsers say.

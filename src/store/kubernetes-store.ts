@@ -1,7 +1,8 @@
 // A store in a cluster: custom resources of the API group podwire.dev. A node of the cluster does not choose its prefixes: they
-// are those of Node.spec.podCIDRs, which is what admission lets it claim (deploy/kubernetes/admission.yaml), and record and
-// claims go when the Node does. A host outside the cluster claims from the range, as in every other store.
+// are those of Node.spec.podCIDRs, claimed for it by the publisher, and record and claims go when the Node does. A host
+// outside the cluster claims from the range, as in every other store.
 
+import { setTimeout as delay } from 'node:timers/promises'
 import { containsCidr, parsePrefix } from '../base/cidr.ts'
 import { podwireError, reasonOf } from '../base/errors.ts'
 import { ApiError, KubernetesClient } from '../kubernetes/client.ts'
@@ -16,6 +17,7 @@ import {
   networkName,
   networkObject,
   nodeObject,
+  podCidrsOf,
   readClaimObject,
   readNetworkObject,
   readNodeObject,
@@ -24,6 +26,10 @@ import {
 } from './kubernetes-objects.ts'
 import { watchKubernetes } from './kubernetes-watch.ts'
 import type { Store, StoreEvent } from './store.ts'
+
+/** How long a Node that has just been made waits for the publisher. */
+const publishMs = 30_000
+const pollMs = 250
 
 export class KubernetesStore implements Store {
   readonly address: string
@@ -113,42 +119,50 @@ export class KubernetesStore implements Store {
         await this.#nodes.delete(object)
       }
       for (const claim of await this.#claims.list()) {
-        if (unlessBad(claim, readClaimObject)?.node === name) await this.#claims.delete(claim)
+        const isOwned = (claim.metadata.ownerReferences ?? []).length > 0 // by its Node, and goes with it
+        if (!isOwned && unlessBad(claim, readClaimObject)?.node === name) await this.#claims.delete(claim)
       }
       return object !== undefined
     })
   }
 
-  claimAssigned(name: string): Promise<string[] | undefined> {
-    return this.#try('claiming the prefixes of the Node', async () => {
-      const node = await this.#clusterNode(name)
-      if (node === undefined) return undefined
-      const { podCIDRs = [] } = node.spec as { podCIDRs?: string[] }
-      if (podCIDRs.length === 0) {
-        throw new Error(`Node ${name} has no podCIDRs: kube-controller-manager gives them, with --allocate-node-cidrs`)
+  assignedPrefixes(name: string): Promise<string[] | undefined> {
+    return this.#try('reading the prefixes of the Node', async () => {
+      for (const deadlineMs = performance.now() + publishMs; ; await delay(pollMs)) {
+        const node = await this.#clusterNode(name)
+        if (node === undefined) return undefined
+        const prefixes = await this.#inRange(node)
+        const holders = await Promise.all(prefixes.map(prefix => this.#holder(prefix)))
+        const missing = prefixes.findIndex((_, i) => holders[i] !== name)
+        if (missing === -1) return prefixes
+        const who = holders[missing] === undefined ? 'nobody (is `podwire publisher` running?)' : holders[missing]
+        if (performance.now() > deadlineMs) throw new Error(`${prefixes[missing]} of Node ${name} is claimed by ${who}`)
       }
-      const { range } = await this.readNetwork()
-      const inRange = range.flatMap(outer => podCIDRs.filter(prefix => contains(outer, prefix)))
-      if (inRange.length < podCIDRs.length) {
-        throw new Error(`Node ${name} has ${podCIDRs.join(', ')}, outside the network's range ${range.join(', ')}`)
-      }
-      for (const prefix of inRange) {
-        if (await this.claim({ prefix, node: name, sinceMs: 0 })) continue
-        throw new Error(`${prefix}, which Node ${name} has, is claimed by another: podwireclaims/${claimName(prefix)}`)
-      }
-      return inRange
     })
+  }
+
+  async #inRange(node: KubeObject): Promise<string[]> {
+    const { name } = node.metadata
+    const podCidrs = podCidrsOf(node)
+    if (podCidrs.length === 0) {
+      throw new Error(`Node ${name} has no podCIDRs: kube-controller-manager gives them, with --allocate-node-cidrs`)
+    }
+    const { range } = await this.readNetwork()
+    const inRange = range.flatMap(outer => podCidrs.filter(prefix => contains(outer, prefix)))
+    if (inRange.length === podCidrs.length) return inRange
+    throw new Error(`Node ${name} has ${podCidrs.join(', ')}, outside the network's range ${range.join(', ')}`)
   }
 
   claim(claim: Claim): Promise<boolean> {
     return this.#try('claiming a prefix', async () => {
-      const node = await this.#clusterNode(claim.node)
-      // Of a cluster's node the Node is the claim, and so as old as it.
-      const sinceMs = node?.metadata.creationTimestamp ? Date.parse(node.metadata.creationTimestamp) : claim.sinceMs
-      if (await this.#claims.create(claimObject({ ...claim, sinceMs }, ownersOf(node)))) return true
-      const holder = await this.#claims.get(claimName(claim.prefix))
-      return holder !== undefined && unlessBad(holder, readClaimObject)?.node === claim.node
+      if (await this.#claims.create(claimObject(claim))) return true
+      return (await this.#holder(claim.prefix)) === claim.node
     })
+  }
+
+  async #holder(prefix: string): Promise<string | undefined> {
+    const object = await this.#claims.get(claimName(prefix))
+    return object && unlessBad(object, readClaimObject)?.node
   }
 
   release({ prefix, node }: Claim): Promise<void> {

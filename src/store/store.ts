@@ -58,10 +58,10 @@ export interface Store {
    */
   claim(claim: Claim): Promise<boolean>
   /**
-   * Claims the prefixes that this node has by decision of the store (a cluster's Node.spec.podCIDRs), in the order of the
-   * range. Absent, or undefined: the node chooses. ERR_PODWIRE_STORE.
+   * Where another decides it and has claimed them for the node (a cluster's Node.spec.podCIDRs): its prefixes, in the order
+   * of the range. Absent, or undefined: the node chooses. ERR_PODWIRE_STORE.
    */
-  claimAssigned?(node: string): Promise<string[] | undefined>
+  assignedPrefixes?(node: string): Promise<string[] | undefined>
   /** Gives up a claim of one's own; nothing happens if it is another's by now. ERR_PODWIRE_STORE. */
   release(claim: Claim): Promise<void>
   /** Says all there is and then every change, until the signal. Never throws: a store that breaks is `lost`. */

@@ -6,18 +6,23 @@ import { KubernetesClient } from '../../src/kubernetes/client.ts'
 import { readKubeconfig } from '../../src/kubernetes/kubeconfig.ts'
 import type { KubeObject } from '../../src/kubernetes/resource.ts'
 import { claimName, claimObject, nodeObject, removalName, removalObject } from '../../src/store/kubernetes-objects.ts'
+import { publishPodCidrs } from '../../src/store/kubernetes-publisher.ts'
 import { openStore } from '../../src/store/store.ts'
 import { until } from '../lab/until.ts'
 import { testNetwork, testRecord } from '../unit/store/conformance.ts'
 import { type KubernetesCluster, startCluster } from './cluster.ts'
 
-type Who = 'agent on a' | 'agent on b' | 'agent without node' | 'host h' | 'stranger' | 'administrator'
+type Who = 'agent on a' | 'agent on b' | 'agent without node' | 'host h' | 'publisher' | 'stranger' | 'administrator'
 
 let cluster: KubernetesCluster
 const files = {} as Record<Who, string>
 const clients = {} as Record<Who, KubernetesClient>
 /** Of the cluster, as they are after each got its podCIDRs. */
 const nodes = {} as Record<'a' | 'b', KubeObject & { spec: { podCIDRs: string[] } }>
+
+const ending = new AbortController()
+let published: Promise<unknown> = Promise.resolve()
+const problems: string[] = []
 
 const group = '/apis/podwire.dev/v1alpha1'
 const account = (namespace: string, name: string) => `/api/v1/namespaces/${namespace}/serviceaccounts/${name}`
@@ -68,6 +73,7 @@ before(async () => {
     )
     await addMember(`agent on ${name}`, await podToken(name))
   }
+  await addMember('publisher', await tokenOf(account('podwire', 'podwire-publisher')))
   await addMember('agent without node', await tokenOf(account('podwire', 'podwire-agent')))
   for (const [who, namespace, name] of [
     ['host h', 'podwire-hosts', 'h'],
@@ -81,27 +87,35 @@ before(async () => {
   await admin.createNetwork(testNetwork)
   await admin.close()
   // The rules are in force a moment after they are applied.
-  await until(
-    'the rules are in force',
-    async () => {
-      const tried = 'podwireclaims?dryRun=All'
-      const claim = claimObject({ prefix: '10.99.77.0/24', node: 'a', sinceMs: 1 }, [ownerOf('a')])
-      const foreign = removalObject({ node: 'a', publicKey: testRecord('a').publicKey, sinceMs: 1 })
-      const own = await refusal('agent without node', 'POST', 'podwireremovals?dryRun=All', foreign)
-      const claims = await refusal('agent on a', 'POST', tried, claim)
-      return own?.includes('bound to no node') === true && claims?.includes('has the prefixes') === true
-    },
-    60,
-  )
+  await refusal('administrator', 'POST', 'podwirenodes', nodeObject(testRecord('probe')))
+  const probes: [Who, string, object, string][] = [
+    ['agent without node', 'podwirenodes', nodeObject(testRecord('x')), 'bound to no node'],
+    ['host h', 'podwireclaims', claimOf('h', '10.99.128.0/17', Date.now()), 'claims a /24'],
+    ['agent on a', 'podwireremovals', removalOf('a', 'probe'), 'that of node probe'],
+  ]
+  for (const [who, plural, body, said] of probes) {
+    const denied = async () => (await refusal(who, 'POST', `${plural}?dryRun=All`, body))?.includes(said) === true
+    await until(`${plural}: the rules are in force`, denied, 60)
+  }
+  await refusal('administrator', 'DELETE', 'podwirenodes/probe')
+  const publisher = await readKubeconfig(files.publisher)
+  const telling = { onPublished: () => {}, onProblem: (reason: string) => problems.push(reason) }
+  // Two of them, which do not disturb one another.
+  published = Promise.all([0, 1].map(() => publishPodCidrs(publisher, telling, ending.signal)))
 })
 
 after(async () => {
+  ending.abort()
+  await published
   for (const client of Object.values(clients)) client.close()
   await cluster[Symbol.asyncDispose]()
 })
 
 const ownerOf = (name: 'a' | 'b') => ({ apiVersion: 'v1', kind: 'Node', name, uid: nodes[name].metadata.uid ?? '' })
 const bornMs = (name: 'a' | 'b') => Date.parse(nodes[name].metadata.creationTimestamp ?? '')
+const claimOf = (node: string, prefix: string, sinceMs: number) => claimObject({ prefix, node, sinceMs })
+const removalOf = (node: string, keyOf: string) =>
+  removalObject({ node, publicKey: testRecord(keyOf).publicKey, sinceMs: Date.now() })
 const prefixOf = (name: 'a' | 'b') => nodes[name].spec.podCIDRs[0] ?? ''
 
 test('kubernetes: a node of the cluster gets its podCIDRs and writes its record, a host claims from the range', async () => {
@@ -111,27 +125,21 @@ test('kubernetes: a node of the cluster gets its podCIDRs and writes its record,
     ['host h', 'h', undefined],
   ] as const) {
     const store = await openStore('kubernetes:', { kubeconfigFile: files[who] })
-    assert.deepEqual(await store.claimAssigned?.(name), assigned)
+    assert.deepEqual(await store.assignedPrefixes?.(name), assigned)
     const prefixes = assigned ?? ['10.99.200.0/24']
     if (!assigned) assert.equal(await store.claim({ prefix: '10.99.200.0/24', node: name, sinceMs: Date.now() }), true)
     const record = testRecord(name, { prefixes })
     await store.writeNode(record)
     await store.writeNode({ ...record, endpoints: ['192.0.2.9:1'] })
     assert.deepEqual((await store.readNode(name))?.endpoints, ['192.0.2.9:1'])
-    assert.deepEqual(await store.claimAssigned?.(name), assigned) // again: it has them
+    assert.deepEqual(await store.assignedPrefixes?.(name), assigned) // again: it has them
     await store.close()
   }
 })
 
 test('kubernetes: what is not its own a member cannot write', async () => {
   const owned = (name: 'a' | 'b') => ({ ownerReferences: [ownerOf(name)] })
-  const claim = (node: string, prefix: string, change: { sinceMs?: number; owner?: 'a' | 'b' | undefined } = {}) => {
-    const { sinceMs = bornMs('a'), owner } = change
-    return claimObject({ prefix, node, sinceMs }, owner === undefined ? [] : [ownerOf(owner)])
-  }
   const free = '10.99.99.0/24'
-  const removal = (node: string, keyOf: string) =>
-    removalObject({ node, publicKey: testRecord(keyOf).publicKey, sinceMs: Date.now() })
   const cases: [Who, 'POST' | 'PUT' | 'DELETE', string, object | undefined, RegExp][] = [
     // Records
     ['agent without node', 'POST', 'podwirenodes', nodeObject(testRecord('x')), /bound to no node/],
@@ -145,31 +153,25 @@ test('kubernetes: what is not its own a member cannot write', async () => {
     ['stranger', 'POST', 'podwirenodes', nodeObject(testRecord('x')), /cannot create resource "podwirenodes"/],
     ['host h', 'POST', 'podwirenodes', nodeObject(testRecord('h'), { finalizers: ['example.com/x'] }), /being deleted/],
     // Claims
-    ['agent on a', 'POST', 'podwireclaims', claim('a', free, { owner: 'a' }), /Node a has the prefixes \[10\.99\./],
-    ['agent on a', 'POST', 'podwireclaims', claim('a', prefixOf('b'), { owner: 'a' }), /Node a has the prefixes/],
-    ['agent on a', 'POST', 'podwireclaims', claim('b', free, { owner: 'b' }), /this is of node b/],
-    ['agent on a', 'POST', 'podwireclaims', claim('a', prefixOf('a')), /owned by the Node/],
-    ['agent on a', 'POST', 'podwireclaims', claim('a', prefixOf('a'), { owner: 'b' }), /owned by the Node/],
-    ['agent on a', 'POST', 'podwireclaims', claim('a', prefixOf('a'), { owner: 'a', sinceMs: 1 }), /since it was made/],
-    ['agent on a', 'PUT', `podwireclaims/${claimName(prefixOf('a'))}`, claim('a', free), /cannot update resource/],
+    ['agent on a', 'POST', 'podwireclaims', claimOf('a', free, bornMs('a')), /claims nothing; podwire publisher/],
+    ['agent on a', 'POST', 'podwireclaims', claimOf('b', free, bornMs('b')), /this is of node b/],
+    ['agent without node', 'POST', 'podwireclaims', claimOf('a', free, bornMs('a')), /bound to no node/],
+    ['agent on a', 'PUT', `podwireclaims/${claimName(prefixOf('a'))}`, claimOf('a', free, 1), /cannot update resource/],
     ['agent on a', 'DELETE', `podwireclaims/${claimName(prefixOf('b'))}`, undefined, /this is of node b/],
-    ['host h', 'POST', 'podwireclaims', claim('h', prefixOf('b'), { sinceMs: Date.now() }), /overlaps what Node b has/],
-    ['host h', 'POST', 'podwireclaims', claim('h', free, { sinceMs: 1 }), /5 minutes from the server's time/],
-    ['host h', 'POST', 'podwireclaims', claim('a', free, { sinceMs: Date.now() }), /this is of node a/],
+    ['host h', 'POST', 'podwireclaims', claimOf('h', prefixOf('b'), Date.now()), /already exists/],
+    ['host h', 'POST', 'podwireclaims', claimOf('h', '10.99.128.0/17', Date.now()), /claims a \/24/],
+    ['host h', 'POST', 'podwireclaims', claimOf('h', free, 1), /5 minutes from the server's time/],
+    ['host h', 'POST', 'podwireclaims', claimOf('a', free, Date.now()), /this is of node a/],
+    ['publisher', 'DELETE', `podwireclaims/${claimName(prefixOf('b'))}`, undefined, /cannot delete resource/],
+    ['publisher', 'POST', 'podwirenodes', nodeObject(testRecord('x')), /cannot create resource/],
     // Removals, and the network
-    ['agent on a', 'POST', 'podwireremovals', removal('a', 'b'), /this key is that of node b/],
-    ['agent on a', 'POST', 'podwireremovals', removal('b', 'b'), /this is of node b/],
-    [
-      'host h',
-      'DELETE',
-      `podwireremovals/${removalName(testRecord('a').publicKey)}`,
-      undefined,
-      /cannot delete resource/,
-    ],
+    ['agent on a', 'POST', 'podwireremovals', removalOf('a', 'b'), /this key is that of node b/],
+    ['agent on a', 'POST', 'podwireremovals', removalOf('b', 'b'), /this is of node b/],
+    ['host h', 'DELETE', `podwireremovals/${removalName(testRecord('a').publicKey)}`, undefined, /cannot delete/],
     ['agent on a', 'DELETE', 'podwirenetworks/default', undefined, /cannot delete resource/],
     // The schema
     ['agent on a', 'POST', 'podwirenodes', nodeObject({ ...testRecord('a'), publicKey: 'x' as never }), /publicKey/],
-    ['administrator', 'POST', 'podwireclaims', claim('a', '10.99.1.0'), /metadata.name|prefix is written as/],
+    ['administrator', 'POST', 'podwireclaims', claimOf('a', '10.99.1.0', 1), /prefix is written as/],
   ]
   for (const [who, method, path, body, expected] of cases) {
     const said = await refusal(who, method, path, body)
@@ -205,6 +207,14 @@ test('kubernetes: who leaves is gone with its key; what a Node leaves behind goe
   assert.deepEqual(
     (await store.listNodes()).map(({ name }) => name),
     ['h'],
+  )
+  // Its successor of the same name has prefixes again, and nothing was refused to the publishers.
+  await cluster.create('/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name: 'b' } })
+  const again = async () => (await store.listClaims()).some(({ node }) => node === 'b')
+  await until('the new b has a claim', again, 60)
+  assert.deepEqual(
+    problems.filter(reason => reason.includes('forbidden')),
+    [],
   )
   await store.close()
 })
