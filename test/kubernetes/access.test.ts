@@ -1,7 +1,10 @@
 // Who may write what: each case is tried with a real token against the real rules of deploy/kubernetes.
 
 import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { KubernetesClient } from '../../src/kubernetes/client.ts'
 import { readKubeconfig } from '../../src/kubernetes/kubeconfig.ts'
 import type { KubeObject } from '../../src/kubernetes/resource.ts'
@@ -22,6 +25,8 @@ const nodes = {} as Record<'a' | 'b', KubeObject & { spec: { podCIDRs: string[] 
 
 const ending = new AbortController()
 let published: Promise<unknown> = Promise.resolve()
+let command: ChildProcess | undefined
+const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 const problems: string[] = []
 
 const group = '/apis/podwire.dev/v1alpha1'
@@ -100,13 +105,16 @@ before(async () => {
   await refusal('administrator', 'DELETE', 'podwirenodes/probe')
   const publisher = await readKubeconfig(files.publisher)
   const telling = { onPublished: () => {}, onProblem: (reason: string) => problems.push(reason) }
-  // Two of them, which do not disturb one another.
-  published = Promise.all([0, 1].map(() => publishPodCidrs(publisher, telling, ending.signal)))
+  // Two of them, which do not disturb one another: one as it is run by a user.
+  published = publishPodCidrs(publisher, telling, ending.signal)
+  command = spawn(process.execPath, [main, 'publisher', '--kubeconfig', files.publisher], { stdio: 'inherit' })
 })
 
 after(async () => {
   ending.abort()
   await published
+  command?.kill('SIGTERM')
+  if (command !== undefined) assert.deepEqual(await once(command, 'exit'), [0, null])
   for (const client of Object.values(clients)) client.close()
   await cluster[Symbol.asyncDispose]()
 })
