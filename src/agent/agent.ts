@@ -7,7 +7,7 @@
 // fails does not keep a round from the host, and a device that fails does not keep it from closing the host.
 
 import { join } from 'node:path'
-import { podwireError, reasonOf } from '../base/errors.ts'
+import { podwireError } from '../base/errors.ts'
 import type { PublicKey } from '../base/key.ts'
 import type { Log } from '../base/log.ts'
 import type { Secret } from '../base/secret.ts'
@@ -28,8 +28,8 @@ import { generatePrivateKey, publicKeyOf } from '../wireguard/keys.ts'
 import { type Backend, chooseBackend, openBackend } from './backend.ts'
 import { closeHost } from './bare-host.ts'
 import { claimPrefixes } from './claim.ts'
-import { keepClosed } from './closed-file.ts'
 import { greetNewPeers } from './greet.ts'
+import { HostFiles } from './host-files.ts'
 import { lockDevice } from './host-lock.ts'
 import { type DeviceHost, ensureDevice, requireRoom } from './own-device.ts'
 import { Reconciler } from './reconciler.ts'
@@ -52,6 +52,8 @@ export interface AgentOptions {
   /** The command line that starts a device when the interface's name is put behind it; it must outlive the agent. */
   readonly deviceCommand: readonly [string, ...string[]]
   readonly log: Log
+  /** Told of each round, which it runs. */
+  readonly aroundRound?: (round: () => Promise<void>) => Promise<void>
 }
 
 /** The doors to this host, and whose WireGuard its device is. Errors: ERR_PODWIRE_ADDON, _SYSTEM. */
@@ -123,6 +125,7 @@ class Agent {
   readonly #publicKey: PublicKey
   readonly #reconciler = new Reconciler()
   #prefixes: readonly string[]
+  readonly #files: HostFiles
   /** What was wrong with records in the last round: each is logged once. */
   #problems: ReadonlySet<string> = new Set()
   #synced = () => {}
@@ -134,12 +137,14 @@ class Agent {
   constructor(parts: Parts) {
     this.#parts = parts
     this.#prefixes = parts.prefixes
+    this.#files = new HostFiles(parts.stateFolder)
     this.#publicKey = publicKeyOf(parts.privateKey)
   }
 
   async run(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return
-    const { store, log } = this.#parts
+    const { store, log, aroundRound = run => run() } = this.#parts
+    const work = () => aroundRound(() => this.#round())
     const firstSync = new Promise<void>(resolve => {
       this.#synced = resolve
       signal.addEventListener('abort', () => resolve())
@@ -151,8 +156,8 @@ class Agent {
     try {
       store.watch(event => this.#take(event), ending.signal)
       await firstSync
-      if (!signal.aborted) await this.#round()
-      await this.#reconciler.run({ work: () => this.#round(), log, signal })
+      if (!signal.aborted) await work()
+      await this.#reconciler.run({ work, log, signal })
     } finally {
       unwatch()
       ending.abort()
@@ -191,15 +196,12 @@ class Agent {
   }
 
   async #round(): Promise<void> {
-    const { view, host, endpoints, stateFolder, device, log } = this.#parts
+    const { view, host, endpoints, device, log } = this.#parts
     const seen = view.seen
     if (seen === undefined) return
     if (seen.network !== this.#network) {
       requireOutside(seen.network, this.#parts, host.links)
       await requireApart(seen.network, host)
-      await keepClosed(stateFolder, device, seen.network).catch((error: unknown) =>
-        log.warn({ reason: reasonOf(error) }, 'what closes this host when it starts again could not be written'),
-      )
     }
     this.#network = seen.network
 
@@ -211,6 +213,7 @@ class Agent {
       })
     }
     if (this.#forgotten || (view.inSync && !this.#holdsClaims(seen))) await tellStore(() => this.#claim(seen))
+    await this.#files.keep({ device, prefixes: this.#prefixes, network: seen.network }, log)
     // With an endpoint, whoever reads our record may send at once: it is written when all is ready. Without one nobody can
     // send before we do, and what we send to those who have not read it is lost for 5 s: it is written first.
     const speaksFirst = endpoints.length === 0

@@ -6,10 +6,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { containsCidr, parsePrefix } from '../base/cidr.ts'
 import { podwireError, reasonOf } from '../base/errors.ts'
 import { ApiError, KubernetesClient } from '../kubernetes/client.ts'
-import type { Cluster } from '../kubernetes/cluster.ts'
+import { type Cluster, clusterOfPod } from '../kubernetes/cluster.ts'
 import { type KubeObject, type OwnerReference, Resource } from '../kubernetes/resource.ts'
 import type { NetworkConfig } from '../model/network-config.ts'
 import type { Claim, NodeRecord } from '../model/node-record.ts'
+import type { StoreAccess } from './access.ts'
 import {
   apiVersion,
   claimName,
@@ -27,11 +28,23 @@ import {
 import { watchKubernetes } from './kubernetes-watch.ts'
 import type { Store, StoreEvent } from './store.ts'
 
+/** Opens `kubernetes:`, or `kubernetes:CONTEXT` of a kubeconfig. Errors: ERR_PODWIRE_STORE_ADDRESS, _KUBECONFIG. */
+export async function openKubernetesStore(address: string, { kubeconfigFile }: StoreAccess): Promise<Store> {
+  const context = address.replace(/^kubernetes:/, '')
+  if (kubeconfigFile !== undefined) {
+    const { readKubeconfig } = await import('../kubernetes/kubeconfig.ts')
+    return new KubernetesStore(address, await readKubeconfig(kubeconfigFile, context || undefined))
+  }
+  const reason = 'a context is chosen in a kubeconfig, and none is named'
+  if (context !== '') throw podwireError('ERR_PODWIRE_STORE_ADDRESS', { address, reason })
+  return new KubernetesStore(address, await clusterOfPod())
+}
+
 /** How long a Node that has just been made waits for the publisher. */
 const publishMs = 30_000
 const pollMs = 250
 
-export class KubernetesStore implements Store {
+class KubernetesStore implements Store {
   readonly address: string
   readonly #client: KubernetesClient
   readonly #networks: Resource

@@ -29,6 +29,9 @@ export type StoreEvent =
    */
   | { readonly kind: 'back' }
 
+/** What happens to what a store holds. */
+export type Change = Exclude<StoreEvent, { readonly kind: 'problem' | 'inSync' | 'lost' | 'back' }>
+
 export interface Store {
   /** How people name it: "file:/var/lib/podwire-store". */
   readonly address: string
@@ -70,26 +73,21 @@ export interface Store {
   close(): Promise<void>
 }
 
-/** Opens a store by its address, `file:/path`; loads only the form that is named. Error: ERR_PODWIRE_STORE_ADDRESS. */
+/** Opens a store by its address (`file:/path`, `server:https://HOST:PORT`, `kubernetes:`); loads only that form. Error: ERR_PODWIRE_STORE_ADDRESS. */
 export async function openStore(address: string, access: StoreAccess = {}): Promise<Store> {
   const [, form, rest = ''] = /^([a-z]+):(.*)$/s.exec(address) ?? []
   const fail = (reason: string) => podwireError('ERR_PODWIRE_STORE_ADDRESS', { address, reason })
   if (form === undefined) throw fail('it does not begin with a form and a colon')
-  if (form === 'kubernetes') return openKubernetes(address, rest, access)
-  if (form !== 'file') throw fail(`there is no form "${form}"; there are file and kubernetes`)
+  if (form === 'server') {
+    const { openServerStore } = await import('./server-store.ts')
+    return openServerStore(address, access)
+  }
+  if (form === 'kubernetes') {
+    const { openKubernetesStore } = await import('./kubernetes-store.ts')
+    return openKubernetesStore(address, access)
+  }
+  if (form !== 'file') throw fail(`there is no form "${form}"; there are file, server and kubernetes`)
   if (!rest.startsWith('/')) throw fail('the path of the folder begins with /')
   const { FileStore } = await import('./file-store.ts')
   return new FileStore(rest)
-}
-
-async function openKubernetes(address: string, context: string, { kubeconfigFile }: StoreAccess): Promise<Store> {
-  const { KubernetesStore } = await import('./kubernetes-store.ts')
-  if (kubeconfigFile !== undefined) {
-    const { readKubeconfig } = await import('../kubernetes/kubeconfig.ts')
-    return new KubernetesStore(address, await readKubeconfig(kubeconfigFile, context || undefined))
-  }
-  const reason = 'a context is chosen in a kubeconfig, and none is named'
-  if (context !== '') throw podwireError('ERR_PODWIRE_STORE_ADDRESS', { address, reason })
-  const { clusterOfPod } = await import('../kubernetes/cluster.ts')
-  return new KubernetesStore(address, await clusterOfPod())
 }
