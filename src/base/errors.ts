@@ -376,7 +376,7 @@ export const errorTable = {
 
 export type ErrorCode = keyof typeof errorTable
 
-type Placeholders<T extends string> = T extends `${string}{$infer Name}${infer Rest}`
+type Placeholders<T extends string> = T extends `${string}{${infer Name}}${infer Rest}`
   ? Name | Placeholders<Rest>
   : never
 type Values<C extends ErrorCode> = Record<
