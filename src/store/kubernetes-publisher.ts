@@ -25,7 +25,7 @@ interface Telling {
 }
 
 const atOnce = 16
-const retryMs = 1_000
+const retryMs = { least: 500, most: 10_000 }
 
 /** Runs until the signal; a cluster that is away is waited for. */
 export async function publishPodCidrs(cluster: Cluster, telling: Telling, signal: AbortSignal): Promise<void> {
@@ -78,6 +78,7 @@ class Publisher {
       onWhole: () => this.#held.clear(),
       onObject: ({ metadata }) => {
         this.#held.set(metadata.name, metadata.ownerReferences?.[0]?.uid)
+        this.#ask(metadata.name)
       },
       onGone: name => {
         this.#held.delete(name)
@@ -123,22 +124,32 @@ class Publisher {
 
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.#wake())
+    let waitMs = retryMs.least
     while (!signal.aborted) {
       const asked = this.#current.nodes && this.#current.claims ? [...this.#asked].slice(0, atOnce) : []
+      if (asked.length === 0) {
+        await new Promise<void>(resolve => {
+          this.#wake = resolve
+        })
+        continue
+      }
       for (const claim of asked) this.#asked.delete(claim)
-      const done = await Promise.all(asked.map(claim => this.#publish(claim)))
-      if (done.includes(false)) await delay(retryMs, undefined, { signal }).catch(() => {})
-      if (asked.length > 0 || signal.aborted) continue
-      await new Promise<void>(resolve => {
-        this.#wake = resolve
-      })
+      const failures = (await Promise.all(asked.map(claim => this.#publish(claim)))).flatMap(reason => reason ?? [])
+      if (failures[0] === undefined) {
+        waitMs = retryMs.least
+      } else {
+        // One stands for all.
+        this.#telling.onProblem(failures[0])
+        await delay(waitMs, undefined, { signal }).catch(() => {})
+        waitMs = Math.min(retryMs.most, waitMs * 2)
+      }
     }
   }
 
-  /** False if it failed, and is to be tried again. */
-  async #publish(name: string): Promise<boolean> {
+  /** Why it failed, if it did: it is tried again. */
+  async #publish(name: string): Promise<string | undefined> {
     const wanted = this.#wanted.get(name)
-    if (wanted === undefined) return true
+    if (wanted === undefined) return undefined
     const { node, prefix, object, uid } = wanted
     try {
       if (this.#held.has(name)) {
@@ -147,11 +158,10 @@ class Publisher {
       } else if (await this.#claims.create(object)) {
         this.#telling.onPublished({ node, prefix })
       }
-      return true
+      return undefined
     } catch (error) {
-      this.#telling.onProblem(`${prefix} of Node ${node}: ${reasonOf(error)}`)
       this.#asked.add(name)
-      return false
+      return `${prefix} of Node ${node}: ${reasonOf(error)}`
     }
   }
 }
