@@ -62,7 +62,7 @@ async function runTests() {
   const count = kind => event => {
     if (event.details?.type !== 'suite') total[event.skip !== undefined ? 'skipped' : kind] += 1
   }
-  const stream = run({ files, concurrency: false })
+  const stream = run({ files, concurrency: false, timeout: 10 * 60_000 })
   stream.on('test:pass', count('passed'))
   stream.on('test:fail', count('failed'))
   for await (const text of stream.compose(new spec())) process.stdout.write(text)

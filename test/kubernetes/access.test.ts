@@ -103,20 +103,22 @@ before(async () => {
     await until(`${plural}: the rules are in force`, denied, 60)
   }
   await refusal('administrator', 'DELETE', 'podwirenodes/probe')
-  const publisher = await readKubeconfig(files.publisher)
-  const telling = { onPublished: () => {}, onProblem: (reason: string) => problems.push(reason) }
-  // Two of them, which do not disturb one another: one as it is run by a user.
-  published = publishPodCidrs(publisher, telling, ending.signal)
-  command = spawn(process.execPath, [main, 'publisher', '--kubeconfig', files.publisher], { stdio: 'inherit' })
+  // As a user runs it. Another joins it later.
+  command = spawn(process.execPath, [main, 'publisher', '--kubeconfig', files.publisher], { stdio: 'ignore' })
 })
 
 after(async () => {
-  ending.abort()
-  await published
-  command?.kill('SIGTERM')
-  if (command !== undefined) assert.deepEqual(await once(command, 'exit'), [0, null])
-  for (const client of Object.values(clients)) client.close()
-  await cluster[Symbol.asyncDispose]()
+  try {
+    ending.abort()
+    await published
+    assert.equal(command?.exitCode, null)
+    const ended = once(command, 'exit')
+    command.kill('SIGTERM')
+    assert.deepEqual(await ended, [0, null])
+  } finally {
+    for (const client of Object.values(clients)) client.close()
+    await cluster[Symbol.asyncDispose]()
+  }
 })
 
 const ownerOf = (name: 'a' | 'b') => ({ apiVersion: 'v1', kind: 'Node', name, uid: nodes[name].metadata.uid ?? '' })
@@ -143,6 +145,19 @@ test('kubernetes: a node of the cluster gets its podCIDRs and writes its record,
     assert.deepEqual(await store.assignedPrefixes?.(name), assigned) // again: it has them
     await store.close()
   }
+})
+
+test('kubernetes: two publishers do not disturb one another', async () => {
+  const publisher = await readKubeconfig(files.publisher)
+  const telling = { onPublished: () => {}, onProblem: (reason: string) => problems.push(reason) }
+  published = publishPodCidrs(publisher, telling, ending.signal)
+  for (const name of ['c', 'd']) {
+    await cluster.create('/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name } })
+  }
+  const store = await openStore('kubernetes:', { kubeconfigFile: cluster.kubeconfig })
+  const claimed = async () => (await store.listClaims()).map(({ node }) => node).sort()
+  await until('both have a claim', async () => (await claimed()).join() === 'a,b,c,d,h', 60)
+  await store.close()
 })
 
 test('kubernetes: what is not its own a member cannot write', async () => {
@@ -216,10 +231,9 @@ test('kubernetes: who leaves is gone with its key; what a Node leaves behind goe
     (await store.listNodes()).map(({ name }) => name),
     ['h'],
   )
-  // Its successor of the same name has prefixes again, and nothing was refused to the publishers.
+  // Its successor of the same name has prefixes again, and nothing was refused to the publisher.
   await cluster.create('/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name: 'b' } })
-  const again = async () => (await store.listClaims()).some(({ node }) => node === 'b')
-  await until('the new b has a claim', again, 60)
+  await until('the new b has a claim', async () => (await store.listClaims()).some(({ node }) => node === 'b'), 60)
   assert.deepEqual(
     problems.filter(reason => reason.includes('forbidden')),
     [],
