@@ -1,7 +1,7 @@
 // Makes a fresh clone ready: Debian packages, npm packages, wireguard-go for the interoperation tests, the addon and the
 // TypeScript. No dependencies: it runs before there are any. It says first what it will do, and does nothing twice.
 // All of that goes to standard error: standard output is that of the command which it precedes.
-//   node scripts/setup.mjs [demo|test|check|bench|kernel]     PODWIRE_NO_INSTALL=1 prints the commands instead of running them
+//   node scripts/setup.mjs [demo|test|check|bench|kernel|kubernetes]     PODWIRE_NO_INSTALL=1 prints the commands instead of running them
 
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
@@ -59,8 +59,9 @@ const programs = {
     nsenter: 'util-linux',
     cc: 'gcc',
   },
+  kubernetes: { ip: 'iproute2', unshare: 'util-linux', openssl: 'openssl', cc: 'gcc' },
 }[purpose]
-if (programs === undefined) fail(`setup: "${purpose}" is not demo, test, check, bench or kernel`)
+if (programs === undefined) fail(`setup: "${purpose}" is not demo, test, check, bench, kernel or kubernetes`)
 
 function fail(...lines) {
   console.error(lines.join('\n'))
@@ -249,6 +250,9 @@ function checkToolchains() {
       'Install it from https://rustup.rs and run this again.',
       ...(process.env.SUDO_USER ? [`If ${process.env.SUDO_USER} has it, hand it through: ${sudo}`] : []),
     )
+  }
+  if (purpose === 'kubernetes' && !which('go')) {
+    fail('The programs of Kubernetes are built with Go 1.24 or newer, which was not found: https://go.dev/dl.')
   }
   if (usesWireguardGo && !which('go') && findWireguardGo() === undefined) {
     console.error(

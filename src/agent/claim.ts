@@ -11,7 +11,7 @@ import { olderClaim } from '../plan/held-claims.ts'
 import type { Store } from '../store/store.ts'
 
 export interface Claiming {
-  readonly store: Pick<Store, 'listClaims' | 'claim' | 'release'>
+  readonly store: Pick<Store, 'listClaims' | 'claim' | 'release' | 'assignedPrefixes'>
   readonly network: NetworkConfig
   /** Name of this node. */
   readonly node: string
@@ -21,6 +21,8 @@ export interface Claiming {
 
 /** The node's prefixes in the order of the range. Errors: ERR_PODWIRE_RANGE_EXHAUSTED, ERR_PODWIRE_STORE. */
 export async function claimPrefixes(claiming: Claiming): Promise<string[]> {
+  const assigned = await claiming.store.assignedPrefixes?.(claiming.node)
+  if (assigned !== undefined) return assigned
   const prefixes: string[] = []
   for (const range of claiming.network.range) prefixes.push(await claimOne(range, claiming))
   return prefixes

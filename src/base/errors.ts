@@ -201,7 +201,7 @@ export const errorTable = {
   // The store, and a node's place in it
   ERR_PODWIRE_STORE_ADDRESS: {
     message: 'the store "{address}" cannot be used: {reason}',
-    hint: 'Write it as file:/path/to/folder, server:https://HOST:PORT, or etcd:https://HOST:PORT.',
+    hint: 'Write it as file:/path/to/folder, server:https://HOST:PORT, etcd:https://HOST:PORT, or kubernetes:.',
     exit: 2,
   },
   ERR_PODWIRE_JOIN_TOKEN: {
@@ -213,6 +213,11 @@ export const errorTable = {
     message: 'the store {store}: {what}: {reason}',
     hint: 'Set the network up there with `podwire init`; see that this host reaches the store, and that it may read and write there.',
     exit: 1,
+  },
+  ERR_PODWIRE_KUBECONFIG: {
+    message: 'no way to the cluster: {where}: {reason}',
+    hint: 'Name a kubeconfig that works with kubectl: `--kubeconfig FILE`; without one, run it in a pod with a service account.',
+    exit: 2,
   },
   ERR_PODWIRE_STORE_PIN: {
     message: 'the server of the store {store} has a key with the pin {found}, expected {expected}',

@@ -29,6 +29,10 @@ const commands: Record<string, { summary: string; load?: () => Promise<CommandFi
   node: { summary: 'the nodes of a network: list, show, remove', load: () => import('./node.ts') },
   status: { summary: 'what the agents of this host say of themselves', load: () => import('./status.ts') },
   agent: { summary: 'keep this node in step with its network', load: () => import('./agent.ts') },
+  publisher: {
+    summary: 'give the nodes of a Kubernetes cluster their prefixes',
+    load: () => import('./publisher.ts'),
+  },
   server: { summary: 'the store for a handful of hosts', load: () => import('./server.ts') },
   attach: {
     summary: 'give a container, or any network namespace, its place in the network',

@@ -60,6 +60,11 @@ export interface Store {
    * time, one gets it. ERR_PODWIRE_STORE.
    */
   claim(claim: Claim): Promise<boolean>
+  /**
+   * Where another decides it and has claimed them for the node (a cluster's Node.spec.podCIDRs): its prefixes, in the order
+   * of the range. Absent, or undefined: the node chooses. ERR_PODWIRE_STORE.
+   */
+  assignedPrefixes?(node: string): Promise<string[] | undefined>
   /** Gives up a claim of one's own; nothing happens if it is another's by now. ERR_PODWIRE_STORE. */
   release(claim: Claim): Promise<void>
   /** Says all there is and then every change, until the signal. Never throws: a store that breaks is `lost`. */
@@ -69,8 +74,8 @@ export interface Store {
 }
 
 /**
- * Opens a store by its address: file:/path, server:https://HOST:PORT, or etcd:https://HOST:PORT; loads only the form that is
- * named. Error: ERR_PODWIRE_STORE_ADDRESS.
+ * Opens a store by its address (file:/path, server:https://HOST:PORT, etcd:https://HOST:PORT, kubernetes:); loads only the form
+ * that is named. Error: ERR_PODWIRE_STORE_ADDRESS.
  */
 export async function openStore(address: string, access: StoreAccess = {}): Promise<Store> {
   const [, form, rest = ''] = /^([a-z]+):(.*)$/s.exec(address) ?? []
@@ -84,7 +89,11 @@ export async function openStore(address: string, access: StoreAccess = {}): Prom
     const { openServerStore } = await import('./server-store.ts')
     return openServerStore(address, access)
   }
-  if (form !== 'file') throw fail(`there is no form "${form}"; there are file, server and etcd`)
+  if (form === 'kubernetes') {
+    const { openKubernetesStore } = await import('./kubernetes-store.ts')
+    return openKubernetesStore(address, access)
+  }
+  if (form !== 'file') throw fail(`there is no form "${form}"; there are file, server, etcd and kubernetes`)
   if (!rest.startsWith('/')) throw fail('the path of the folder begins with /')
   const { FileStore } = await import('./file-store.ts')
   return new FileStore(rest)

@@ -54,8 +54,8 @@ export class Follower implements Disposable {
 
   /** Waits until `done` holds of what was said. */
   async until(what: string, done: (events: readonly StoreEvent[]) => boolean): Promise<void> {
-    for (const deadline = performance.now() + 10_000; !done(this.events); await delay(5)) {
-      if (performance.now() > deadline) assert.fail(`not within 10 s: ${what}; said: ${JSON.stringify(this.events)}`)
+    for (const deadline = performance.now() + 20_000; !done(this.events); await delay(5)) {
+      if (performance.now() > deadline) assert.fail(`not within 20 s: ${what}; said: ${JSON.stringify(this.events)}`)
     }
   }
 
