@@ -4,11 +4,10 @@ import { containsCidr, formatCidr, maskCidr, overlapsCidr, parseCidr, parsePrefi
 import { podwireError } from '../base/errors.ts'
 import type { PublicKey } from '../base/key.ts'
 import type { NetworkConfig } from '../model/network-config.ts'
-import type { NetworkView } from '../model/node-record.ts'
 import type { Links } from '../native/link.ts'
 import { endpointReason } from '../plan/admit.ts'
 import type { SelfState } from '../plan/plan.ts'
-import { observeUnderlay } from './underlay.ts'
+import { Underlay, type UnderlayState } from './underlay.ts'
 
 interface Declared {
   readonly name: string
@@ -20,15 +19,18 @@ interface Declared {
 interface Found {
   readonly publicKey: PublicKey
   readonly prefixes: readonly string[]
-  readonly view: NetworkView
-  readonly links: Links
+  readonly underlay: UnderlayState
 }
 
-export function observeSelf(declared: Declared, { publicKey, prefixes, view, links }: Found): SelfState {
+export function selfState(declared: Declared, { publicKey, prefixes, underlay }: Found): SelfState {
   const { name, device, listenPort, endpoints } = declared
-  const others = [...view.nodes.values()].filter(node => node.name !== name).flatMap(node => node.endpoints)
-  const { families, mtuBytes } = observeUnderlay(links, others, link => isOverlay(link, device))
+  const { families, mtuBytes } = underlay
   return { name, publicKey, device, listenPort, endpoints, prefixes, families, underlayMtuBytes: mtuBytes }
+}
+
+/** What lies below the device; the paths to other nodes are told to it. */
+export function openUnderlay(links: Links, device: string): Underlay {
+  return new Underlay(links, link => isOverlay(link, device))
 }
 
 function isOverlay(link: string, device: string): boolean {

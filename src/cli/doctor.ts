@@ -42,21 +42,20 @@ function parsePort(text: string): number {
 }
 
 async function examine(wantedPort: number | undefined): Promise<Examination> {
-  const [{ observeUnderlay }, { openLinks }, { observeHostFacts }, { examineHost }, { findDevices }] =
-    await Promise.all([
-      import('../agent/underlay.ts'),
-      import('../native/link.ts'),
-      import('../system/host-facts.ts'),
-      import('../plan/examine-host.ts'),
-      import('./found-devices.ts'),
-    ])
+  const [{ Underlay }, { openLinks }, { observeHostFacts }, { examineHost }, { findDevices }] = await Promise.all([
+    import('../agent/underlay.ts'),
+    import('../native/link.ts'),
+    import('../system/host-facts.ts'),
+    import('../plan/examine-host.ts'),
+    import('./found-devices.ts'),
+  ])
   const links = openLinks()
   try {
     const devices = await findDevices(links.links())
     const port = wantedPort ?? (devices.find(({ listenPort }) => listenPort > 0)?.listenPort || usualPort)
     const tunnels = new Set(links.links().flatMap(({ name, kind }) => (isTunnelKind(kind) ? [name] : [])))
     const isTunnel = (link: string) => tunnels.has(link)
-    const { mtuBytes } = observeUnderlay(links, [], isTunnel)
+    const { mtuBytes } = new Underlay(links, isTunnel).observe()
     return examineHost(await observeHostFacts({ port, links, isTunnel, devices, underlayMtuBytes: mtuBytes }))
   } finally {
     links.close()

@@ -23,7 +23,7 @@ pub use error::{Error, Result};
 pub use link::{Link, LinkChange};
 pub use route::{Path, Route, RouteKind};
 pub use socket::Netlink;
-pub use watch::{Watch, watch};
+pub use watch::{News, Watch, watch};
 pub use wireguard::{
     SecretKey, Wireguard, WireguardChange, WireguardDevice, WireguardPeer, WireguardPeerChange,
 };
