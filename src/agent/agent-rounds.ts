@@ -4,7 +4,7 @@
 //
 // A store that fails does not keep a round from the host, and a device that fails does not keep it from closing the host.
 
-import { PodwireError, podwireError } from '../base/errors.ts'
+import { PodwireError, podwireError, reasonOf } from '../base/errors.ts'
 import type { PublicKey } from '../base/key.ts'
 import type { Secret } from '../base/secret.ts'
 import type { NetworkConfig } from '../model/network-config.ts'
@@ -16,12 +16,13 @@ import { publicKeyOf } from '../wireguard/keys.ts'
 import type { AgentOptions } from './agent.ts'
 import { closeHost } from './bare-host.ts'
 import { claimPrefixes, heldPrefixes } from './claim.ts'
+import { keepClosed } from './closed-file.ts'
 import { greetNewPeers } from './greet.ts'
 import { auditMs, HostKeeper } from './host-keeper.ts'
 import type { DeviceHost } from './own-device.ts'
 import { OwnRecord } from './own-record.ts'
 import { Reconciler } from './reconciler.ts'
-import { openUnderlay, requireOutside, selfState } from './self.ts'
+import { openUnderlay, requireApart, requireOutside, selfState } from './self.ts'
 import type { Underlay } from './underlay.ts'
 import type { View } from './view.ts'
 
@@ -105,7 +106,7 @@ export class AgentRounds {
 
   #hear(news: HostNews): void {
     this.#keeper.take(news)
-    if (news.others) this.#isUnderlayOld = true
+    this.#isUnderlayOld = true
     const waitMs = this.#refreshedMs + refreshMs - performance.now()
     const ask = () => {
       this.#refreshTimer = undefined
@@ -150,11 +151,10 @@ export class AgentRounds {
   }
 
   async #round(): Promise<void> {
-    const { view, host, endpoints } = this.#parts
+    const { view, endpoints } = this.#parts
     if (!view.isKnown) return
     const { network } = view.admission
-    if (network !== this.#network) requireOutside(network, this.#parts, host.links)
-    this.#network = network
+    if (network !== this.#network) await this.#takeNetwork(network)
 
     let failure: unknown
     const tellStore = async (work: () => Promise<void>): Promise<void> => {
@@ -173,6 +173,17 @@ export class AgentRounds {
     await this.#keepHost()
     if (!speaksFirst) await tellStore(() => this.#publish())
     if (failure !== undefined) throw failure
+  }
+
+  /** Errors: those of requireOutside and requireApart. */
+  async #takeNetwork(network: NetworkConfig): Promise<void> {
+    const { host, stateFolder, device, log } = this.#parts
+    requireOutside(network, this.#parts, host.links)
+    await requireApart(network, host)
+    await keepClosed(stateFolder, device, network).catch((error: unknown) =>
+      log.warn({ reason: reasonOf(error) }, 'what closes this host when it starts again could not be written'),
+    )
+    this.#network = network
   }
 
   async #keepHost(): Promise<void> {

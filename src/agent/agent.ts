@@ -16,9 +16,9 @@ import { generatePrivateKey, publicKeyOf } from '../wireguard/keys.ts'
 import { AgentRounds } from './agent-rounds.ts'
 import { type Backend, chooseBackend, openBackend } from './backend.ts'
 import { closeHost } from './bare-host.ts'
-import { lockHost } from './host-lock.ts'
+import { lockDevice } from './host-lock.ts'
 import { type DeviceHost, requireRoom } from './own-device.ts'
-import { observePrefixes, requireOutside } from './self.ts'
+import { observePrefixes, requireApart, requireOutside } from './self.ts'
 import { View } from './view.ts'
 
 export interface AgentOptions {
@@ -48,7 +48,7 @@ export function openHost(deviceName: string, asked: Backend | 'auto'): DeviceHos
     deviceName,
     device: openBackend(backend, deviceName),
     links,
-    nftables: openNftables(),
+    nftables: openNftables(deviceName),
     clock: { wallMs: Date.now },
     publicKeyOf,
   }
@@ -67,11 +67,12 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   let unlock = () => {}
   try {
     await host.nftables.observe() // no root, no nft: said before anything is made
-    unlock = await lockHost()
+    unlock = await lockDevice(device)
     const privateKey = await readOrCreateKey(keyFile(stateFolder), generatePrivateKey)
     await requireName(options, publicKeyOf(privateKey))
     await requireRoom(host, listenPort)
     requireOutside(network, options, host.links)
+    await requireApart(network, host)
     const inUse = observePrefixes(host.links, device, network)
     if (await closeHost(host, network)) log.info({}, 'closed: the range never leaves in clear')
     await new AgentRounds({ ...options, host, privateKey, view: new View(network), inUse }).run(signal)

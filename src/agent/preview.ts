@@ -17,7 +17,7 @@ import { type AgentOptions, keyFile, openHost, requireName } from './agent.ts'
 import { observeBareHost } from './bare-host.ts'
 import { type Claiming, claimPrefixes } from './claim.ts'
 import { findDevice, requireRoom } from './own-device.ts'
-import { observePrefixes, openUnderlay, requireOutside, selfState } from './self.ts'
+import { observePrefixes, openUnderlay, requireApart, requireOutside, selfState } from './self.ts'
 import { View } from './view.ts'
 
 export interface Preview {
@@ -42,6 +42,7 @@ export async function previewHost(options: Omit<AgentOptions, 'log' | 'deviceCom
     await requireName(options, publicKey)
     await requireRoom(host, listenPort)
     requireOutside(network, options, host.links)
+    await requireApart(network, host)
     const first = key === undefined ? [`key: make one in ${keyFile(stateFolder)}`] : []
     const inUse = observePrefixes(host.links, device, network)
     const prefixes = await claimPrefixes({ store: rehearsed(store, first), network, node: name, inUse })
@@ -65,7 +66,7 @@ export async function previewHost(options: Omit<AgentOptions, 'log' | 'deviceCom
 }
 
 /** Reads the store once. Errors: those of readNetwork. */
-async function readView(store: Store): Promise<{ view: NetworkView; unreadable: string[] }> {
+export async function readView(store: Store): Promise<{ view: NetworkView; unreadable: string[] }> {
   const view = new View(await store.readNetwork())
   const unreadable: string[] = []
   const ending = new AbortController()

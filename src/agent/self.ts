@@ -7,6 +7,7 @@ import type { NetworkConfig } from '../model/network-config.ts'
 import type { Links } from '../native/link.ts'
 import { endpointReason } from '../plan/admit.ts'
 import type { SelfState } from '../plan/plan.ts'
+import type { Host } from '../system/host.ts'
 import { Underlay, type UnderlayState } from './underlay.ts'
 
 interface Declared {
@@ -55,6 +56,16 @@ export function requireOutside(
     const used = prefixes.find(prefix => overlapsCidr(prefix, parseCidr(cidr, link)))
     if (used === undefined || link === 'lo' || isOverlay(link, device)) continue
     throw podwireError('ERR_PODWIRE_RANGE_IN_USE', { range: formatCidr(used), cidr, link })
+  }
+}
+
+/** Refuses a network that overlaps another of this host: each would hold back what is the other's. Errors: ERR_PODWIRE_NETWORKS_OVERLAP, those of nft. */
+export async function requireApart({ range }: NetworkConfig, { nftables }: Pick<Host, 'nftables'>): Promise<void> {
+  for (const { device, prefixes } of await nftables.others()) {
+    for (const text of range) {
+      const other = prefixes.find(prefix => overlapsCidr(parsePrefix(prefix, device), parsePrefix(text, 'range')))
+      if (other !== undefined) throw podwireError('ERR_PODWIRE_NETWORKS_OVERLAP', { range: text, other, device })
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 
 import { type Family, parseAddress } from '../base/cidr.ts'
 import { parseEndpoint } from '../base/endpoint.ts'
+import { routeProtocol } from '../model/host-state.ts'
 import type { AddressInfo, LinkInfo, PathInfo, RouteInfo } from '../native/link.ts'
 
 interface Paths {
@@ -31,6 +32,8 @@ export class Underlay {
   /** How many paths have an MTU. */
   readonly #counts = new Map<number, number>()
   #host: UnderlayState | undefined
+  /** Links with routes of podwire's: devices of other networks, too. What is sent there goes no further down. */
+  #tunnels: ReadonlySet<string> | undefined
 
   /** `overlay` says which links are not part of it. */
   constructor(paths: Paths, overlay: (link: string) => boolean) {
@@ -53,6 +56,7 @@ export class Underlay {
   /** The host's links, addresses or routes changed: all is looked up again. */
   refresh(): void {
     this.#host = undefined
+    this.#tunnels = undefined
     this.#counts.clear()
     const nodes = [...this.#nodes]
     this.#nodes.clear()
@@ -71,20 +75,27 @@ export class Underlay {
     else this.#counts.delete(mtu)
   }
 
+  #isOverlay(link: string): boolean {
+    this.#tunnels ??= new Set(
+      this.#paths.routes().flatMap(({ protocol, link }) => (protocol === routeProtocol ? (link ?? []) : [])),
+    )
+    return this.#overlay(link) || this.#tunnels.has(link)
+  }
+
   #pathMtu(endpoint: string): number | undefined {
     const path = this.#paths.routeTo(addressOf(endpoint))
-    return path === undefined || this.#overlay(path.link) || path.link === 'lo' ? undefined : path.mtuBytes
+    return path === undefined || this.#isOverlay(path.link) || path.link === 'lo' ? undefined : path.mtuBytes
   }
 
   #observeHost(): UnderlayState {
     const families = new Set<Family>()
     for (const { link, cidr, scope } of this.#paths.addresses()) {
       const family = parseAddress(cidr.split('/')[0] ?? '')?.family
-      if (family !== undefined && scope === 'global' && link !== 'lo' && !this.#overlay(link)) families.add(family)
+      if (family !== undefined && scope === 'global' && link !== 'lo' && !this.#isOverlay(link)) families.add(family)
     }
     const links = new Map(this.#paths.links().map(link => [link.name, link.mtuBytes]))
     const mtus = this.#paths.routes().flatMap(({ destination, link, mtuBytes }) => {
-      const mtu = mtuBytes ?? (link === undefined || this.#overlay(link) ? undefined : links.get(link))
+      const mtu = mtuBytes ?? (link === undefined || this.#isOverlay(link) ? undefined : links.get(link))
       return destination.endsWith('/0') && mtu !== undefined ? mtu : []
     })
     return { families: [...families].sort(), mtuBytes: mtus.length > 0 ? Math.min(...mtus) : ethernetMtuBytes }

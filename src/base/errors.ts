@@ -204,6 +204,11 @@ export const errorTable = {
     hint: 'Write it as file:/path/to/folder.',
     exit: 2,
   },
+  ERR_PODWIRE_JOIN_TOKEN: {
+    message: 'this is not a join token: {reason}',
+    hint: 'Copy the whole line that `podwire token create` printed; it is one word.',
+    exit: 2,
+  },
   ERR_PODWIRE_STORE: {
     message: 'the store {store}: {what}: {reason}',
     hint: 'Make the folder, put a network.json into it, and let this process read and write there.',
@@ -220,9 +225,14 @@ export const errorTable = {
     exit: 1,
   },
   ERR_PODWIRE_AGENT_RUNNING: {
-    message: 'another agent keeps this host already',
-    hint: 'One agent keeps a host. See which process it is with `ss -xlp src @podwire-agent`, and stop it first.',
+    message: 'another agent keeps the device {device} already',
+    hint: 'See which process it is with `fuser -v /run/podwire/lock/agent-{device}@*`, and stop it first; another network has a device of its own (`--device`).',
     exit: 1,
+  },
+  ERR_PODWIRE_NETWORKS_OVERLAP: {
+    message: 'the range {range} overlaps {other}, which the network of the device {device} has on this host',
+    hint: 'Give one of the two networks another range. If the other has left this host, its rules go with `nft delete table inet podwire-{device}`.',
+    exit: 2,
   },
   ERR_PODWIRE_DEVICE_SILENT: {
     message: 'the device {device} was started, and its socket does not answer: {reason}',
@@ -237,6 +247,32 @@ export const errorTable = {
   ERR_PODWIRE_RANGE_EXHAUSTED: {
     message: 'no /{length} is left in the range {range}: {claimed} prefixes are claimed',
     hint: 'Remove the claims and records of nodes that are gone, or widen the range in network.json.',
+    exit: 1,
+  },
+
+  ERR_PODWIRE_NETWORK_EXISTS: {
+    message: 'the store {store} holds a network already, "{network}"; nothing was changed',
+    hint: 'Join it with a token of it (`podwire token create --store {store}`), or give the new network a store of its own.',
+    exit: 1,
+  },
+  ERR_PODWIRE_NOT_JOINED: {
+    message: 'this host has not joined {what}',
+    hint: 'Join with `podwire join TOKEN`; other commands take --store ADDRESS as well. `podwire token create` makes a token.',
+    exit: 1,
+  },
+  ERR_PODWIRE_JOINED_OTHERWISE: {
+    message: 'this host has joined {network} already, {otherwise}; nothing was changed',
+    hint: 'Leave it first with `podwire leave {network}`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_NODE_UNKNOWN: {
+    message: 'there is no node "{name}" in {store}',
+    hint: 'See which there are with `podwire node list`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_AGENT_SILENT: {
+    message: 'the agent of the network {network} does not answer: {reason}',
+    hint: 'See whether it runs with `systemctl status podwire@{network}`, or start it with `podwire agent {network}`.',
     exit: 1,
   },
 

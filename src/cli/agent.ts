@@ -4,14 +4,16 @@ import { hostname } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { type Command, Option } from 'commander'
 import type { AgentOptions } from '../agent/agent.ts'
+import { backends, nodePaths, parseDeviceName } from '../agent/settings.ts'
 import { podwireError } from '../base/errors.ts'
 import { parseName } from '../model/name.ts'
 import { parseEndpoints } from '../model/node-record.ts'
 import { openStore } from '../store/store.ts'
+import { collect, parsePort } from './node-flags.ts'
+import { chooseSettings, defineStoreFlags, readAccess, type StoreFlags } from './store-flags.ts'
 
 /** Options that `podwire agent` and `podwire plan` share, as commander gives them. */
-export interface NodeFlags {
-  readonly store: string
+export interface NodeFlags extends StoreFlags {
   readonly name: string
   readonly device: string
   readonly backend: AgentOptions['backend']
@@ -20,11 +22,10 @@ export interface NodeFlags {
   readonly state: string
 }
 
-const backends: readonly AgentOptions['backend'][] = ['auto', 'kernel', 'userspace']
-
 export function defineNodeFlags(command: Command): Command {
-  return command
-    .requiredOption('--store <address>', 'where the records of all nodes are: file:/path/to/folder')
+  return defineStoreFlags(
+    command.argument('[network]', 'a network that this host has joined, in place of all options below'),
+  )
     .option('--name <name>', 'name of this node in the store', hostname())
     .option('--device <interface>', 'name of the WireGuard interface', 'podwire0')
     .addOption(new Option('--backend <which>', 'whose WireGuard').choices(backends).default('auto'))
@@ -33,35 +34,34 @@ export function defineNodeFlags(command: Command): Command {
     .option('--state <folder>', "folder of this node's private key", '/var/lib/podwire')
 }
 
-function collect(value: string, before: readonly string[]): string[] {
-  return [...before, value]
-}
-
-/** Checks the flags. Errors: ERR_PODWIRE_USAGE, _NAME, _ENDPOINT, _DOCUMENT, _STORE_ADDRESS. */
-export async function readNodeFlags(
+/**
+ * What the agent runs with: the settings of a network that was joined, else the flags.
+ * Errors: ERR_PODWIRE_USAGE, _NAME, _ENDPOINT, _DOCUMENT, _STORE_ADDRESS, _NOT_JOINED.
+ */
+export async function readNodeOptions(
+  network: string | undefined,
   flags: NodeFlags,
   command: string,
 ): Promise<Omit<AgentOptions, 'log' | 'deviceCommand'>> {
-  const listenPort = Number(flags.listenPort)
-  if (!/^\d{1,5}$/.test(flags.listenPort) || listenPort < 1 || listenPort > 65535) {
-    throw podwireError('ERR_PODWIRE_USAGE', { what: '--listen-port is a number from 1 to 65535', command })
+  if (flags.store === undefined) {
+    const { store, access, ...settings } = await chooseSettings(network, command)
+    return { ...settings, store: await openStore(store, access), stateFolder: nodePaths(settings.network).stateFolder }
+  }
+  if (network !== undefined) {
+    throw podwireError('ERR_PODWIRE_USAGE', {
+      what: 'name a network that this host has joined, or say --store',
+      command,
+    })
   }
   return {
-    store: await openStore(flags.store),
+    store: await openStore(flags.store, readAccess(flags)),
     name: parseName(flags.name, '--name'),
-    device: parseDeviceName(flags.device),
+    device: parseDeviceName(flags.device, '--device'),
     backend: flags.backend,
-    listenPort,
+    listenPort: parsePort(flags.listenPort, command),
     endpoints: parseEndpoints({ file: '--endpoint', path: '', value: flags.endpoint }),
     stateFolder: flags.state,
   }
-}
-
-function parseDeviceName(text: string): string {
-  const fail = (reason: string) => podwireError('ERR_PODWIRE_NAME', { where: '--device', text, reason })
-  if (!/^[a-zA-Z0-9_=+.-]{1,15}$/.test(text)) throw fail('an interface has 1 to 15 letters, digits and _ = + . -')
-  if (text.startsWith('pw')) throw fail('pw… are the interfaces of containers, which the firewall treats otherwise')
-  return text
 }
 
 export function define(command: Command): void {
@@ -78,15 +78,13 @@ Environment:
   PODWIRE_DEVICE_OPTIONS='--no-gso …'   options of a userspace device that it starts: see podwire device --help
 
 Examples:
+  podwire agent prod                                            what \`podwire join\` set up
   podwire agent --store file:/srv/podwire --endpoint 198.51.100.7:51820
   podwire agent --store file:/srv/podwire --name behind-nat
-  podwire agent --store file:/tmp/net --name b --device podwire1 --listen-port 51821 --state /tmp/b
-
-The folder of the store holds a network.json:
-  { "name": "prod", "range": ["10.99.0.0/16", "fd99::/48"] }`,
+  podwire agent --store file:/tmp/net --name b --device podwire1 --listen-port 51821 --state /tmp/b`,
     )
-    .action(async (flags: NodeFlags & { logLevel: string }) => {
-      const options = await readNodeFlags(flags, 'agent')
+    .action(async (network: string | undefined, flags: NodeFlags & { logLevel: string }) => {
+      const options = await readNodeOptions(network, flags, 'agent')
       const [{ runAgent }, { pino }] = await Promise.all([import('../agent/agent.ts'), import('pino')])
       if (!['debug', 'info', 'warn', 'error'].includes(flags.logLevel)) {
         throw podwireError('ERR_PODWIRE_USAGE', { what: '--log-level is debug, info, warn or error', command: 'agent' })

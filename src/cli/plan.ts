@@ -3,7 +3,7 @@
 import type { Command } from 'commander'
 import { podwireError } from '../base/errors.ts'
 import { describeChange } from '../plan/describe-change.ts'
-import { defineNodeFlags, type NodeFlags, readNodeFlags } from './agent.ts'
+import { defineNodeFlags, type NodeFlags, readNodeOptions } from './agent.ts'
 
 export function define(command: Command): void {
   defineNodeFlags(command)
@@ -13,14 +13,15 @@ export function define(command: Command): void {
       'after',
       `
 Examples:
+  podwire plan --dry-run prod
   podwire plan --dry-run --store file:/srv/podwire --name a
   podwire plan --dry-run --store file:/srv/podwire --name a --json`,
     )
-    .action(async (flags: NodeFlags & { dryRun?: true; json?: true }) => {
+    .action(async (network: string | undefined, flags: NodeFlags & { dryRun?: true; json?: true }) => {
       if (!flags.dryRun) {
         throw podwireError('ERR_PODWIRE_USAGE', { what: 'podwire plan only prints: say --dry-run', command: 'plan' })
       }
-      const options = await readNodeFlags(flags, 'plan')
+      const options = await readNodeOptions(network, flags, 'plan')
       const { previewHost } = await import('../agent/preview.ts')
       const { desired, first, changes, problems, unreadable } = await previewHost(options)
       if (flags.json) {

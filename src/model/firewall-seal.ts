@@ -1,4 +1,4 @@
-// How podwire knows its own rules again, without a state file: every rule of the table `inet podwire` carries the same
+// How podwire knows its own rules again, without a state file: every rule of its table carries the same
 // comment, its seal, which names the device, a hash of the rules' text, and how many rules there are. Rules that were
 // changed, removed or added by hand, or by another version, do not all carry the seal that is expected.
 

@@ -54,7 +54,12 @@ export function routeKey({ destination, metric }: Pick<Route, 'destination' | 'm
   return `${destination} ${metric}`
 }
 
-/** The table `inet podwire`: rules that depend on the device's name only, and the sets they look into. */
+/** The nftables table of a device's network: a host may be in several networks, and each agent keeps its own. */
+export function firewallTable(device: string): string {
+  return `podwire-${device}`
+}
+
+/** That table of the family inet: rules that depend on the device's name only, and the sets they look into. */
 export interface Firewall {
   /** The name of the device; observed, empty when the rules are not ours. */
   readonly device: string

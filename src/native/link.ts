@@ -105,7 +105,7 @@ export interface HostNews {
 }
 
 /**
- * Calls `onChange` after each burst of changes to links, addresses, routes and nftables' table `podwire`: what changed is to be
+ * Calls `onChange` after each burst of changes to links, addresses, routes and nftables' tables `podwire-…`: what changed is to be
  * observed. What `own` asked for is left out as far as the kernel says so: its routes and IPv4 addresses, not its IPv6 addresses.
  * Does not keep the process alive. The returned function ends it. Error: ERR_PODWIRE_SYSTEM.
  */

@@ -7,6 +7,7 @@
 //
 // Nothing is torn down and built again: each change names the one thing that differs.
 
+import { containsCidr, parsePrefix } from '../base/cidr.ts'
 import type { PublicKey } from '../base/key.ts'
 import type { PeerChange } from '../model/device.ts'
 import type { Change } from '../model/host-change.ts'
@@ -23,7 +24,7 @@ import { firewallSeal, outermostPrefixes, renderElements, renderFirewall } from 
 /** The changes that take `observed` to `desired`, in the order in which to carry them out. Error: ERR_PODWIRE_NAME. */
 export function differenceOf(desired: HostState, observed: HostState): Change[] {
   const firewall = firewallChanges(desired.firewall, observed.firewall)
-  const routes = routeChanges(desired.routes, observed.routes)
+  const routes = routeChanges(desired, observed)
   const peers = peerChanges(desired.device.peers, observed.device.peers)
   const address = (kind: 'addAddress' | 'removeAddress', from: readonly string[], without: readonly string[]) =>
     from.filter(cidr => !without.includes(cidr)).map((cidr): Change => ({ kind, cidr }))
@@ -90,12 +91,21 @@ function linkChanges(desired: HostDevice, observed: HostDevice): Change[] {
   return changes
 }
 
-/** A route takes the place of another of its key without a gap. */
-function routeChanges(desired: readonly Route[], observed: readonly Route[]) {
+/**
+ * A route takes the place of another of its key without a gap. What is no longer desired is ours to remove if it leads to our
+ * device, or closes what our firewall closes: a host may be in several networks.
+ */
+function routeChanges({ routes: desired, device, firewall }: HostState, { routes: observed, ...was }: HostState) {
+  const closed = [firewall, was.firewall].flatMap(({ overlay, shares }) => [...overlay, ...shares])
+  const ranges = closed.map(text => parsePrefix(text, 'the firewall'))
+  const isOurs = (route: Route) =>
+    route.type === 'unicast'
+      ? route.device === device.name
+      : ranges.some(range => containsCidr(range, parsePrefix(route.destination, 'a route')))
   const desiredKeys = new Set(desired.map(routeKey))
   const observedByKey = new Map(observed.map(route => [routeKey(route), route]))
   const puts = desired.filter(route => !sameRoute(route, observedByKey.get(routeKey(route))))
-  const removals = observed.filter(route => !desiredKeys.has(routeKey(route)))
+  const removals = observed.filter(route => !desiredKeys.has(routeKey(route)) && isOurs(route))
   const changes = (kind: 'putRoute' | 'removeRoute', routes: Route[], type: Route['type']) =>
     routes.filter(route => route.type === type).map((route): Change => ({ kind, route }))
   return {

@@ -3,7 +3,7 @@
 //
 // Prerouting, behind connection tracking and before DNAT: it sees what is for the host, for containers and for the LAN behind it
 // alike, with the destination that the sender chose, so that a published port opens nothing. It only drops. It is a table of its
-// own: `table inet podwire` belongs to the agent, which puts it in place as a whole and checks it by its seal, while these rules
+// own: `table inet podwire-DEVICE` belongs to the agent, which puts it in place as a whole and checks it by its seal, while these rules
 // also serve a plain wg-quick, and each of several interfaces.
 //
 //   from elsewhere:   from what lies at this node, and from where it is routed  -- passes

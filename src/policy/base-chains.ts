@@ -1,10 +1,11 @@
-// The table `inet podwire` as nft text: what keeps traffic of the network from leaving in clear, and what keeps others
+// The table `inet podwire-DEVICE` as nft text: what keeps traffic of the network from leaving in clear, and what keeps others
 // from speaking in its name. Chains accept by policy and only ever drop, so that nobody else's rule is overruled.
 //
 //   in:   raw prerouting -- from pw*: only from the interface's own addresses (chain container)
 //                        -- from elsewhere but the device and lo: no source of the network (chain arriving)
 //   out:  forward, output, postrouting -- to the network: only by the device, pw* or lo (chain leaving)
 //         postrouting -- from the range to anywhere else: only by those too, or masqueraded (chain unmasked)
+//   here: forward -- from the network to a container of another one: never (chain crossing)
 //
 // Forward and postrouting come late (priority 300), behind DNAT and whatever reroutes; what this host starts and DNAT
 // redirects is judged there by its last destination and interface. Nothing here looks at connections: conntrack is not
@@ -14,7 +15,7 @@ import { createHash } from 'node:crypto'
 import { type Cidr, containsCidr, formatCidr, parsePrefix } from '../base/cidr.ts'
 import { podwireError } from '../base/errors.ts'
 import { formatFirewallSeal } from '../model/firewall-seal.ts'
-import type { Firewall } from '../model/host-state.ts'
+import { type Firewall, firewallTable } from '../model/host-state.ts'
 
 type SetName = 'overlay4' | 'overlay6' | 'shares4' | 'shares6'
 
@@ -50,6 +51,15 @@ function chainsOf(device: string): readonly Chain[] {
     },
     { name: 'arriving', rules: matchSets(sets, 'saddr') },
     { name: 'leaving', rules: [...own, ...matchSets(sets, 'daddr')] },
+    {
+      name: 'crossing',
+      rules: [
+        'oifname != "pw*" return',
+        ...sets.map(
+          ({ name, header }) => `${header} saddr @${name} ${header} daddr != @overlay${name.slice(-1)} counter drop`,
+        ),
+      ],
+    },
     // A share's source is its LAN's own business; an address of the range means nothing to anyone out there.
     { name: 'unmasked', rules: [...own, ...matchSets(sets.slice(0, 2), 'saddr')] },
     {
@@ -59,7 +69,7 @@ function chainsOf(device: string): readonly Chain[] {
     },
     // Before anything redirects it: later in this hook a packet may have a new destination and still its first interface.
     { name: 'output', hook: 'output priority raw', rules: ['goto leaving'] },
-    { name: 'forward', hook: 'forward priority 300', rules: ['goto leaving'] },
+    { name: 'forward', hook: 'forward priority 300', rules: ['jump crossing', 'goto leaving'] },
     { name: 'postrouting', hook: 'postrouting priority 300', rules: ['jump leaving', 'goto unmasked'] },
   ]
 }
@@ -79,18 +89,25 @@ export function firewallSeal(device: string): string {
   return formatFirewallSeal({ device, hash, ruleCount })
 }
 
+/** Refuses a name that opens the rules, or that nftables cannot write. `where` is for the message. Error: ERR_PODWIRE_NAME. */
+export function requireDeviceName(device: string, where: string): void {
+  if (/^(?!pw|accept-)[A-Za-z0-9_.-]{1,15}$/.test(device)) return
+  const reason = device.startsWith('pw')
+    ? 'names that begin with "pw" are for the interfaces of containers'
+    : device.startsWith('accept-')
+      ? 'nftables tables of that name are for what nodes accept'
+      : 'the name of an interface has 1 to 15 letters, digits or "_.-"'
+  throw podwireError('ERR_PODWIRE_NAME', { where, text: device, reason })
+}
+
 /** One transaction that puts the whole table in the place of the one that is there. Error: ERR_PODWIRE_NAME. */
 export function renderFirewall(firewall: Firewall): string {
   const { device } = firewall
-  if (!/^(?!pw)[A-Za-z0-9_.=+-]{1,15}$/.test(device)) {
-    const reason = device.startsWith('pw')
-      ? 'names that begin with "pw" are for the interfaces of containers'
-      : 'the name of an interface has 1 to 15 letters, digits or "_.=+-"'
-    throw podwireError('ERR_PODWIRE_NAME', { where: 'the device', text: device, reason })
-  }
+  requireDeviceName(device, 'the device')
   const elements = elementsOf(firewall)
   const seal = firewallSeal(device)
-  const lines = ['table inet podwire', 'delete table inet podwire', 'table inet podwire {']
+  const table = `table inet ${firewallTable(device)}`
+  const lines = [table, `delete ${table}`, `${table} {`]
   for (const { name, header } of sets) {
     lines.push(`  set ${name} {`, `    type ${header === 'ip' ? 'ipv4_addr' : 'ipv6_addr'}`, '    flags interval')
     if (elements[name].length > 0) lines.push(`    elements = { ${elements[name].join(', ')} }`)
@@ -112,7 +129,9 @@ export function renderElements(from: Firewall, to: Firewall): string {
     sets.flatMap(({ name }) => {
       const without = new Set(others[name])
       const list = some[name].filter(prefix => !without.has(prefix))
-      return list.length === 0 ? [] : [`${verb} element inet podwire ${name} { ${list.join(', ')} }`]
+      return list.length === 0
+        ? []
+        : [`${verb} element inet ${firewallTable(to.device)} ${name} { ${list.join(', ')} }`]
     })
   // Removed first: intervals of a set never overlap, and a transaction is seen as a whole or not at all.
   return `${[...lines('delete', before, after), ...lines('add', after, before)].join('\n')}\n`

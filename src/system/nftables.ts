@@ -1,21 +1,23 @@
-// podwire's own nftables table, through the program nft: transactions in as text, the table's state out as JSON.
+// A network's own nftables table, through the program nft: transactions in as text, the table's state out as JSON.
 
 import { formatCidr, parseCidr } from '../base/cidr.ts'
 import { PodwireError, podwireError } from '../base/errors.ts'
 import { exec } from '../base/exec.ts'
 import { parseFirewallSeal } from '../model/firewall-seal.ts'
-import type { Firewall } from '../model/host-state.ts'
+import { type Firewall, firewallTable } from '../model/host-state.ts'
 
-/** The table `inet podwire` of one network namespace. Errors: ERR_PODWIRE_TOOL_MISSING, _NEEDS_ROOT, _COMMAND_FAILED. */
+/** The table of one device in one network namespace. Errors: ERR_PODWIRE_TOOL_MISSING, _NEEDS_ROOT, _COMMAND_FAILED. */
 export interface Nftables {
   /** What the table holds; everything empty when there is none. */
   observe(): Promise<Firewall>
   /** One transaction: all of the script, or on an error nothing of it. */
   run(script: string): Promise<void>
+  /** What the tables of other devices, of other networks, hold. */
+  others(): Promise<{ device: string; prefixes: readonly string[] }[]>
 }
 
 /** Of this process's network namespace, or of the one at `namespacePath` ("/run/netns/NAME"). */
-export function openNftables(namespacePath?: string): Nftables {
+export function openNftables(device: string, namespacePath?: string): Nftables {
   const nft = async (args: readonly string[], input = ''): Promise<string> => {
     const inside = namespacePath === undefined ? [] : ['nsenter', `--net=${namespacePath}`]
     const command = [...inside, 'nft', ...args] as [string, ...string[]]
@@ -26,14 +28,30 @@ export function openNftables(namespacePath?: string): Nftables {
       throw podwireError('ERR_PODWIRE_NEEDS_ROOT', { what: '`nft`' }, error)
     }
   }
+  const own = firewallTable(device)
+  const observe = async (table: string): Promise<Firewall> => {
+    try {
+      return parseTable(JSON.parse(await nft(['-j', 'list', 'table', 'inet', table])))
+    } catch (error) {
+      if (failedWith(error, /^Error: No such file or directory$/m)) return { device: '', overlay: [], shares: [] }
+      throw error
+    }
+  }
   return {
-    async observe() {
-      try {
-        return parseTable(JSON.parse(await nft(['-j', 'list', 'table', 'inet', 'podwire'])))
-      } catch (error) {
-        if (failedWith(error, /^Error: No such file or directory$/m)) return { device: '', overlay: [], shares: [] }
-        throw error
-      }
+    observe: () => observe(own),
+    async others() {
+      const { nftables }: { nftables: { table?: { name: string } }[] } = JSON.parse(
+        await nft(['-j', 'list', 'tables', 'inet']),
+      )
+      const [start, accepts] = [firewallTable(''), firewallTable('accept-')]
+      const names = nftables.flatMap(({ table }) => table?.name ?? [])
+      const tables = names.filter(name => name !== own && name.startsWith(start) && !name.startsWith(accepts))
+      return Promise.all(
+        tables.map(async table => {
+          const { overlay, shares } = await observe(table)
+          return { device: table.slice(start.length), prefixes: [...overlay, ...shares] }
+        }),
+      )
     },
     async run(script) {
       await nft(['-f', '-'], script)

@@ -234,7 +234,7 @@ test(
   limit,
   async () => {
     const before = await mesh.snapshot('d')
-    assert.match(await mesh.refusal('d', mesh.command('d', '--device', 'other0')), /ERR_PODWIRE_AGENT_RUNNING/)
+    assert.match(await mesh.refusal('d', mesh.command('d')), /device podwire0 already.*ERR_PODWIRE_AGENT_RUNNING/s)
     await mesh.agent('d').end('SIGTERM')
     const otherState = ['--state', join(mesh.folder, 'state-other')]
     const broken = join(mesh.folder, 'broken')
@@ -331,7 +331,7 @@ async function assertClosedAgain(host: string): Promise<void> {
       ['-4', '-6'].map(async family => (await mesh.lab.exec(host, ['ip', family, 'route'])).stdout),
     )
     const closed = overlay.every(range => routes.join().includes(`unreachable ${range} `))
-    const rules = await mesh.lab.exec(host, ['nft', 'list', 'table', 'inet', 'podwire']).catch(() => undefined)
+    const rules = await mesh.lab.exec(host, ['nft', 'list', 'table', 'inet', 'podwire-podwire0']).catch(() => undefined)
     return (closed && rules?.stdout.includes('10.99.0.0/16')) || undefined
   })
 }

@@ -135,7 +135,7 @@ test('podwire demo: a planted route cannot send in clear; without the firewall i
       await assert.rejects(lab.exec('a', ['ping', '-c', '1', '-W', '1', address]))
     }
     await plant('10.99.77.1')
-    await lab.exec('a', ['nft', 'delete', 'table', 'inet', 'podwire'])
+    await lab.exec('a', ['nft', 'delete', 'table', 'inet', 'podwire-podwire0'])
     await plant('10.99.77.2')
     await step(/^What was on the wire/)
     const { violations } = demo.figures().wire

@@ -123,7 +123,7 @@ test('system: planted routes leak nothing, forwarded, of the host itself, or red
     }
 
     // The counter can count, and the routes would lead there: each attempt leaks once the table is gone.
-    await host.run('nft delete table inet podwire')
+    await host.run('nft delete table inet podwire-wg0')
     for (const [source, to, name] of attempts) {
       const before = await leaked()
       await ping(source, to, '-W0.05')

@@ -5,9 +5,10 @@
 import assert from 'node:assert/strict'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { judgeCapture, startCapture } from '../../src/lab/capture.ts'
 import type { CaptureReport } from '../../src/lab/leaks.ts'
 import { device, Mesh, overlay, until } from './mesh.ts'
@@ -99,7 +100,7 @@ const steps: [name: string, run: () => Promise<void>][] = [
       for (const host of ['a', 'b']) {
         const agent = mesh.spawnAgent(host)
         // From the moment it is closed, which comes before the device, packets press against the door.
-        await agent.said('closed: the range never leaves in clear')
+        await agent.said('in sync with the store')
         await mesh.lab.attachContainer(host, 'box', mesh.boxAddresses(host))
       }
       sendCanaries()
@@ -167,7 +168,74 @@ const steps: [name: string, run: () => Promise<void>][] = [
       await connected()
     },
   ],
+  [
+    'loss of the store, and of the device meanwhile',
+    async () => {
+      const { lines } = mesh.agent('a')
+      const from = lines.length
+      renameSync(mesh.storeFolder, `${mesh.storeFolder}-away`)
+      await until('a has lost it', () => lines.slice(from).find(({ msg }) => msg.startsWith('the store is lost')))
+      await connected()
+      await mesh.lab.exec('a', ['ip', 'link', 'delete', device])
+      await connected()
+      renameSync(`${mesh.storeFolder}-away`, mesh.storeFolder)
+      await connected()
+    },
+  ],
+  [
+    'another key set by hand, and the rules flushed',
+    async () => {
+      const file = join(mesh.folder, 'other-key')
+      writeFileSync(file, `${Buffer.alloc(32, 7).toString('base64')}\n`, { mode: 0o600 })
+      await mesh.lab.exec('a', ['wg', 'set', device, 'private-key', file])
+      await mesh.lab.exec('a', ['nft', 'flush', 'ruleset'])
+      await until('a has its own key again', () =>
+        mesh.agent('a').lines.find(({ msg }) => msg.startsWith('the device has another key')),
+      )
+      await connected()
+    },
+  ],
+  [
+    'routes deleted and the device taken down by hand',
+    async () => {
+      for (const prefix of mesh.prefixes('b'))
+        await mesh.lab.exec('a', ['ip', 'route', 'delete', prefix, 'dev', device])
+      for (const range of overlay) await mesh.lab.exec('a', ['ip', 'route', 'delete', 'unreachable', range])
+      await connected()
+      await mesh.lab.exec('a', ['ip', 'link', 'set', device, 'down'])
+      await connected()
+    },
+  ],
+  ['start of the machine, whose agent comes late', restart],
 ]
+
+const unitFile = fileURLToPath(new URL('../../../deploy/systemd/podwire-close.service', import.meta.url))
+
+/** A host that has lost all that only the kernel had, as its unit closes it before the network is there. */
+async function restart(): Promise<void> {
+  await mesh.agent('a').end('SIGKILL')
+  await mesh.lab.exec('a', ['ip', 'link', 'set', 'wan', 'down'])
+  await mesh.lab.exec('a', ['ip', 'link', 'delete', device])
+  for (const family of ['-4', '-6']) await mesh.lab.exec('a', ['ip', family, 'route', 'flush', 'proto', '112'])
+  await mesh.lab.exec('a', ['nft', 'flush', 'ruleset'])
+  const [, line = ''] = /^ExecStart=\/bin\/sh -c '(.*)'$/m.exec(readFileSync(unitFile, 'utf8')) ?? []
+  assert.ok(line.includes('/var/lib/podwire/'))
+  await mesh.lab.exec('a', ['sh', '-c', line.replaceAll('/var/lib/podwire/', `${join(mesh.folder, 'state-a')}/`)])
+  for (const words of [
+    'link set wan up',
+    'address replace 2001:db8::1/64 dev wan nodad',
+    'route replace default via 192.0.2.2',
+    'route replace default via 2001:db8::2',
+  ]) {
+    await mesh.lab.exec('a', ['ip', ...words.split(' ')])
+  }
+  await until('there is a way out', () =>
+    mesh.lab.exec('a', ['ping', '-c', '1', '-W', '1', '2001:db8::2']).catch(() => undefined),
+  )
+  await sendInVain()
+  await mesh.startAgent('a')
+  await connected()
+}
 
 for (const [name, run] of steps) {
   test(`nothing in clear: ${name}`, limit, async () => {
@@ -193,7 +261,7 @@ test(
     assert.deepEqual(held.violations, [])
     await stopSending() // what it sends would be seen as well
     await mesh.agent('a').end('SIGKILL') // it would put the rules back
-    await mesh.lab.exec('a', ['nft', 'delete', 'table', 'inet', 'podwire'])
+    await mesh.lab.exec('a', ['nft', 'delete', 'table', 'inet', 'podwire-podwire0'])
     const { violations } = await captureDuring('leaked', async () => {
       for (const address of mesh.boxAddresses('b')) {
         await mesh.lab.exec('a/box', ['sh', '-c', `${ping(address, '-c', '1', '-W', '0.5').join(' ')}; true`])

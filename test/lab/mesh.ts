@@ -209,7 +209,7 @@ export class Mesh implements AsyncDisposable {
   async snapshot(host: string): Promise<Record<string, unknown>> {
     const read = async (...command: [string, ...string[]]) => (await this.lab.exec(host, command)).stdout
     const [dump = ''] = (await read('wg', 'show', device, 'dump')).split('\n')
-    const table = await read('nft', '-a', 'list', 'table', 'inet', 'podwire')
+    const table = await read('nft', '-a', 'list', 'table', 'inet', 'podwire-podwire0')
     return {
       interface: dump,
       peers: [...(await this.peers(host))].sort(),

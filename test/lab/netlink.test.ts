@@ -244,7 +244,7 @@ test('netlink: a watch tells of links, addresses, routes and our table, ends whe
       await a.ip(step)
       await until(`told of ${step}`, () => calls > before)
     }
-    for (const step of ['add table inet podwire', 'add chain inet podwire c', 'flush ruleset']) {
+    for (const step of ['add table inet podwire-wg0', 'add chain inet podwire-wg0 c', 'flush ruleset']) {
       const before = calls
       await a.run(`nft ${step}`)
       await until(`told of nft ${step}`, () => calls > before)
@@ -252,7 +252,7 @@ test('netlink: a watch tells of links, addresses, routes and our table, ends whe
     const before = calls
     await a.run('nft add table inet other')
     await a.run('nft add chain inet other c')
-    await a.run('nft add table inet podwire')
+    await a.run('nft add table inet podwire-wg0')
     await until('told of our table', () => calls > before)
     assert.equal(calls, before + 1, 'a table of others is not told of')
     stop()

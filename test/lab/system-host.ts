@@ -60,7 +60,7 @@ export function hostIn({ path }: Scratch): Host & { device: ReturnType<typeof me
     deviceName: 'wg0',
     device: memoryDevice(),
     links: openLinks(path),
-    nftables: openNftables(path),
+    nftables: openNftables('wg0', path),
     clock: { wallMs: Date.now },
     publicKeyOf: () => key(9),
   }
@@ -107,6 +107,6 @@ export interface NftRule {
 }
 
 export async function rulesOf(scratch: Scratch): Promise<NftRule[]> {
-  const { nftables } = JSON.parse(await scratch.run('nft -j list table inet podwire'))
+  const { nftables } = JSON.parse(await scratch.run('nft -j list table inet podwire-wg0'))
   return nftables.flatMap((entry: { rule?: NftRule }) => (entry.rule ? [entry.rule] : []))
 }

@@ -93,14 +93,14 @@ test('system: what was done to the table by hand is found and put in order, once
     await bring(host, full)
     const [first] = await rulesOf(scratch)
     const deeds: [string, string, number][] = [
-      ['a rule removed', `delete rule inet podwire ${first?.chain} handle ${first?.handle}`, 1],
-      ['a rule added', 'insert rule inet podwire forward accept', 1],
-      ['a chain flushed', 'flush chain inet podwire output', 1],
-      ['the table removed', 'delete table inet podwire', 1],
+      ['a rule removed', `delete rule inet podwire-wg0 ${first?.chain} handle ${first?.handle}`, 1],
+      ['a rule added', 'insert rule inet podwire-wg0 forward accept', 1],
+      ['a chain flushed', 'flush chain inet podwire-wg0 output', 1],
+      ['the table removed', 'delete table inet podwire-wg0', 1],
       ['everything flushed', 'flush ruleset', 1],
-      ['an element removed', 'delete element inet podwire overlay4 { 10.99.0.0/16 }', 1],
-      ['an element added', 'add element inet podwire shares4 { 10.8.0.0/16 }', 1],
-      ['a range added', 'add element inet podwire shares4 { 10.8.0.1-10.8.0.6 }', 1],
+      ['an element removed', 'delete element inet podwire-wg0 overlay4 { 10.99.0.0/16 }', 1],
+      ['an element added', 'add element inet podwire-wg0 shares4 { 10.8.0.0/16 }', 1],
+      ['a range added', 'add element inet podwire-wg0 shares4 { 10.8.0.1-10.8.0.6 }', 1],
     ]
     for (const [name, deed, count] of deeds) {
       await scratch.run('nft -f -', deed)
@@ -108,7 +108,7 @@ test('system: what was done to the table by hand is found and put in order, once
       assert.deepEqual(differenceOf(full, await observeHost(host)), [], name)
     }
     const before = await rulesOf(scratch)
-    await assert.rejects(host.nftables.run('flush table inet podwire\nnonsense\n'), {
+    await assert.rejects(host.nftables.run('flush table inet podwire-wg0\nnonsense\n'), {
       code: 'ERR_PODWIRE_COMMAND_FAILED',
     })
     assert.deepEqual(await rulesOf(scratch), before, 'a transaction with an error changes nothing')

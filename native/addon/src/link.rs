@@ -224,8 +224,8 @@ impl HostWatch {
     }
 }
 
-/// Calls `on_change` after each burst of changes that others than the socket `own` made to links, addresses, routes and the table
-/// `podwire` of nftables: with 1 if they are podwire's, 2 if not, 3 if there are both. Does not keep Node.js alive.
+/// Calls `on_change` after each burst of changes that others than the socket `own` made to links, addresses, routes and the tables
+/// `podwire-…` of nftables: with 1 if they are podwire's, 2 if not, 3 if there are both. Does not keep Node.js alive.
 #[napi]
 pub fn watch_host(
     on_change: Function<'_, u32, ()>,

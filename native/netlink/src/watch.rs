@@ -1,4 +1,4 @@
-//! Tells that links, addresses, routes or podwire's own nftables table were changed by others; what changed is for the listener
+//! Tells that links, addresses, routes or podwire's own nftables tables were changed by others; what changed is for the listener
 //! to observe. The kernel says in a message by which socket a change was asked for, so that our own are no news: routes, and
 //! IPv4 addresses. IPv6 addresses, and before Linux 6.1 links, come without it, and `nft` has a socket of its own: these are told.
 
@@ -21,7 +21,7 @@ const ADDRESS: u32 = (libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR) as u3
 const ROUTE: u32 = (libc::RTMGRP_IPV4_ROUTE | libc::RTMGRP_IPV6_ROUTE) as u32;
 const NFTABLES: u32 = 1 << (libc::NFNLGRP_NFTABLES - 1);
 /// Every message of nftables names its table; those of others (there may be many) do not concern us.
-const TABLE: &[u8] = b"podwire\0";
+const TABLE: &[u8] = b"podwire-";
 
 /// Routing protocol number of podwire's routes, as `src/model/host-state.ts` has it.
 const ROUTE_PROTOCOL: u8 = 112;
@@ -32,7 +32,7 @@ const PROTOCOL_AT: usize = HEADER_BYTES + 5;
 /// What others changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct News {
-    /// Something of podwire's: one of its routes, or its table of nftables.
+    /// Something of podwire's: one of its routes, or a table of nftables.
     pub ours: bool,
     /// A link, an address, or a route that is not podwire's.
     pub others: bool,

@@ -216,9 +216,14 @@ test('difference: rules that are not whole are put in order at once, their eleme
   const tampered = { ...observed(full), firewall: { ...full.firewall, device: '', shares: ['10.5.0.0/16'] } }
   const [first, second, ...rest] = differenceOf(full, tampered)
   assert.ok(first?.kind === 'firewall' && second?.kind === 'firewall' && rest.length === 0)
-  assert.match(first.script, /^table inet podwire\ndelete table/)
+  assert.match(first.script, /^table inet podwire-wg0\ndelete table/)
   assert.deepEqual(first.firewall.shares, ['10.5.0.0/16', '192.168.7.0/24'])
-  assert.equal(second.script, 'delete element inet podwire shares4 { 10.5.0.0/16 }\n')
+  assert.equal(second.script, 'delete element inet podwire-wg0 shares4 { 10.5.0.0/16 }\n')
+})
+
+test('difference: routes of another network stay, whichever way they lead', () => {
+  const others = [unicast('10.98.1.0/24', { device: 'wg1' }), unreachable('10.98.0.0/16')]
+  assert.deepEqual(differenceOf(full, { ...observed(full), routes: [...others, ...full.routes] }), [])
 })
 
 test('difference: an endpoint that works is not replaced', () => {
@@ -325,7 +330,14 @@ test('difference: carried out it gives what is desired, and on the way nothing o
       assert.deepEqual(differenceOf(desired, state), [])
       const byText = (a: unknown, b: unknown) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)
       assert.deepEqual([...state.addresses].sort(), [...desired.addresses].sort())
-      assert.deepEqual([...state.routes].sort(byText), [...desired.routes].sort(byText))
+      // What closes another network's range stays, unless one of ours takes its place.
+      const foreign = before.routes.filter(
+        ({ type, destination, metric }) =>
+          type === 'unreachable' &&
+          ![before, desired].some(of => covered(of, 'overlay', destination) || covered(of, 'shares', destination)) &&
+          !desired.routes.some(route => route.destination === destination && route.metric === metric),
+      )
+      assert.deepEqual([...state.routes].sort(byText), [...foreign, ...desired.routes].sort(byText))
       assert.deepEqual(state.firewall.overlay, desired.firewall.overlay)
       assert.deepEqual(state.firewall.shares, desired.firewall.shares)
       assert.deepEqual(

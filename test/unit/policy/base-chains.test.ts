@@ -40,12 +40,22 @@ test('firewall: the whole table, chain by chain', () => {
       ],
     ],
     ['output', ['type filter hook output priority raw; policy accept;', 'goto leaving']],
-    ['forward', ['type filter hook forward priority 300; policy accept;', 'goto leaving']],
+    [
+      'crossing',
+      [
+        'oifname != "pw*" return',
+        'ip saddr @overlay4 ip daddr != @overlay4 counter drop',
+        'ip6 saddr @overlay6 ip6 daddr != @overlay6 counter drop',
+        'ip saddr @shares4 ip daddr != @overlay4 counter drop',
+        'ip6 saddr @shares6 ip6 daddr != @overlay6 counter drop',
+      ],
+    ],
+    ['forward', ['type filter hook forward priority 300; policy accept;', 'jump crossing', 'goto leaving']],
     ['postrouting', ['type filter hook postrouting priority 300; policy accept;', 'jump leaving', 'goto unmasked']],
   ]
   for (const [chain, rules] of chains) assert.deepEqual(rulesOf(script, chain), rules, chain)
   assert.equal(script.match(/^ {2}chain /gm)?.length, chains.length)
-  assert.match(script, /^table inet podwire\ndelete table inet podwire\ntable inet podwire \{\n/)
+  assert.match(script, /^table inet podwire-wg0\ndelete table inet podwire-wg0\ntable inet podwire-wg0 \{\n/)
   assert.match(script, /set overlay4 \{\n {4}type ipv4_addr\n {4}flags interval\n {4}elements = \{ 10\.99\.0\.0\/16 \}/)
   assert.match(script, /set shares6 \{\n {4}type ipv6_addr\n {4}flags interval\n {2}\}/)
 })
@@ -68,7 +78,20 @@ test('firewall: each rule carries the seal, which counts them', () => {
 })
 
 test('firewall: names that would open it, or break out of the text, are refused', () => {
-  for (const device of ['pw0', 'pwire', '', 'a b', 'a"b', 'x'.repeat(16), 'a\n', 'a*', 'a}']) {
+  for (const device of [
+    'pw0',
+    'pwire',
+    'accept-wg0',
+    '',
+    'a b',
+    'a=b',
+    'a+b',
+    'a"b',
+    'x'.repeat(16),
+    'a\n',
+    'a*',
+    'a}',
+  ]) {
     assert.throws(() => renderFirewall({ ...firewall, device }), { code: 'ERR_PODWIRE_NAME' }, device)
   }
   for (const device of ['wg0', 'podwire0', 'apw', 'x'.repeat(15)]) renderFirewall({ ...firewall, device })
@@ -81,19 +104,19 @@ test('firewall: elements change without the rules', () => {
       'one added',
       firewall,
       { ...firewall, shares: [...firewall.shares, '192.168.8.0/24'] },
-      'add element inet podwire shares4 { 192.168.8.0/24 }\n',
+      'add element inet podwire-wg0 shares4 { 192.168.8.0/24 }\n',
     ],
     [
       'one removed',
       firewall,
       { ...firewall, overlay: ['10.99.0.0/16'] },
-      'delete element inet podwire overlay6 { fd99::/48 }\n',
+      'delete element inet podwire-wg0 overlay6 { fd99::/48 }\n',
     ],
     [
       'a wider one in the place of two',
       { ...firewall, shares: ['10.1.0.0/24', '10.1.1.0/24'] },
       { ...firewall, shares: ['10.1.0.0/16'] },
-      'delete element inet podwire shares4 { 10.1.0.0/24, 10.1.1.0/24 }\nadd element inet podwire shares4 { 10.1.0.0/16 }\n',
+      'delete element inet podwire-wg0 shares4 { 10.1.0.0/24, 10.1.1.0/24 }\nadd element inet podwire-wg0 shares4 { 10.1.0.0/16 }\n',
     ],
   ]
   for (const [name, from, to, script] of cases) assert.equal(renderElements(from, to), script, name)

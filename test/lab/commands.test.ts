@@ -1,0 +1,185 @@
+// init, token, join, node, leave as people use them, over a file store: three hosts of a lab, each with a root folder of its own.
+
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { Office } from './office.ts'
+
+const limit = { timeout: 90_000 }
+
+let office: Office
+before(async () => {
+  office = await Office.start('commands', ['a', 'b', 'c'])
+})
+after(() => office[Symbol.asyncDispose]())
+
+/** What is wrong with a document by a schema of schema/. */
+function errorsOf(name: string, document: unknown): unknown[] {
+  const text = readFileSync(new URL(`../../../schema/${name}.json`, import.meta.url), 'utf8')
+  const ajv = new Ajv2020({ strict: true })
+  ajv.validate(JSON.parse(text), document)
+  return ajv.errors ?? []
+}
+
+const store = () => `file:${office.folder}/store`
+
+test('init: sets a network up once, and says what to do next', limit, async () => {
+  const words = ['init', 'prod', '--range', '10.99.0.0/16', '--range', 'fd99:5eed:cafe::/48', '--store', store()]
+  const said = await office.podwire('a', words)
+  assert.match(said, /"name": "prod"/)
+  assert.ok(said.includes(`podwire token create --store ${store()}`))
+  const before = readFileSync(join(office.folder, 'store/network.json'), 'utf8')
+  const again = await office.refusal('a', words)
+  assert.match(again, /holds a network already, "prod".*ERR_PODWIRE_NETWORK_EXISTS/s)
+  assert.equal(readFileSync(join(office.folder, 'store/network.json'), 'utf8'), before)
+})
+
+test('init: what cannot be a network is refused, and nothing is made', limit, async () => {
+  const other = `file:${office.folder}/other`
+  const cases: [words: string[], said: RegExp][] = [
+    [['x', '--range', '192.0.2.0/24', '--store', other], /192\.0\.2\.1\/24, .*on wan.*ERR_PODWIRE_RANGE_IN_USE/s],
+    [['x', '--range', '10.0.0.0/33', '--store', other], /ERR_PODWIRE_CIDR/],
+    [['x', '--range', '10.1.0.0/16', '--range', '10.2.0.0/16', '--store', other], /one range of each family/],
+    [['x', '--range', '10.1.0.0/16', '--node-prefix', '/8', '--store', other], /from 16 to 32/],
+    [['x', '--range', '10.1.0.0/16', '--node-prefix', 'all', '--store', other], /ERR_PODWIRE_USAGE/],
+    [['x y', '--range', '10.1.0.0/16', '--store', other], /ERR_PODWIRE_NAME/],
+    [['x', '--range', '10.1.0.0/16', '--store', 'paper:x'], /ERR_PODWIRE_STORE_ADDRESS/],
+    [['x', '--range', '10.1.0.0/16'], /--store/],
+    [['x', '--store', other], /--range/],
+  ]
+  for (const [words, said] of cases) assert.match(await office.refusal('a', ['init', ...words]), said, words.join(' '))
+  assert.ok(!existsSync(join(office.folder, 'other')))
+})
+
+test('join: what is no token, or for another name, is refused and shows nothing of it', limit, async () => {
+  const token = (await office.podwire('a', ['token', 'create', '--store', store(), '--node', 'z'])).trim()
+  const cases: [words: string[], said: RegExp][] = [
+    [['podwire1_abc'], /ERR_PODWIRE_JOIN_TOKEN/],
+    [[`${token.slice(0, -4)}AAAA`], /ERR_PODWIRE_JOIN_TOKEN/],
+    [[token, '--name', 'b'], /for a node named "z", and --name says "b".*ERR_PODWIRE_JOIN_TOKEN/s],
+    [[token, '--device', 'pw0'], /ERR_PODWIRE_NAME/],
+    [[token, '--endpoint', '127.0.0.1:1'], /ERR_PODWIRE_DOCUMENT/],
+    [[token, '--endpoint', '10.99.0.1:1'], /the network's own range/],
+    [[token, '--listen-port', '0'], /ERR_PODWIRE_USAGE/],
+  ]
+  for (const [words, said] of cases) {
+    const text = await office.refusal('b', ['join', ...words])
+    assert.match(text, said)
+    assert.ok(!text.includes(token.slice(20, 60)))
+  }
+  assert.ok(!existsSync(office.path('b', '/etc/podwire/prod.json')))
+  const pipe = await office
+    .shell('b', `printf '%s\\n' ${token} | setpriv --reuid=65534 --clear-groups "$@" join`)
+    .catch(String)
+  assert.match(pipe, /ERR_PODWIRE_NEEDS_ROOT/)
+})
+
+test('join: three hosts become nodes by one command each, and reach one another', limit, async () => {
+  for (const host of ['a', 'b', 'c']) {
+    const token = (await office.podwire('a', ['token', 'create', '--store', store()])).trim()
+    const said = await office.shell(host, `printf '%s\\n' ${token} | "$@" join --name ${host} --backend userspace`)
+    assert.match(
+      said,
+      new RegExp(`^endpoint: 192\\.0\\.2\\.${office.place(host)}:51820, \\[2001:db8::.\\]:51820 \\(from `, 'm'),
+    )
+    assert.match(said, /podwire agent prod$/m)
+    assert.equal(statSync(office.path(host, '/etc/podwire/prod.json')).mode & 0o777, 0o600)
+    assert.equal(statSync(office.path(host, '/var/lib/podwire/prod')).mode & 0o777, 0o700)
+    assert.equal(statSync(office.path(host, '/var/lib/podwire/prod/private.key')).mode & 0o777, 0o600)
+    await office.startAgent(host, 'prod')
+  }
+  await office.reach('a', 'b', 'c')
+})
+
+test('join: again it says so and changes nothing; for another store it is refused', limit, async () => {
+  const token = (await office.podwire('a', ['token', 'create'])).trim() // a is a node: it knows the store
+  const settings = readFileSync(office.path('a', '/etc/podwire/prod.json'), 'utf8')
+  assert.match(await office.podwire('a', ['join', token, '--name', 'other']), /has joined prod before, as a: nothing/)
+  const words = ['--range', '10.99.0.0/16', '--store', `file:${office.folder}/second`]
+  await office.podwire('a', ['init', 'prod', ...words])
+  const second = (await office.podwire('a', ['token', 'create', '--store', `file:${office.folder}/second`])).trim()
+  assert.match(await office.refusal('a', ['join', second]), /joined prod already, .*ERR_PODWIRE_JOINED_OTHERWISE/s)
+  assert.equal(readFileSync(office.path('a', '/etc/podwire/prod.json'), 'utf8'), settings)
+})
+
+test('node: list and show say what the store and this host know; remove takes one out', limit, async () => {
+  const text = await office.podwire('a', ['node', 'list'])
+  assert.match(text, /^NAME +ADDRESSES +ENDPOINT +LAST HANDSHAKE$/m)
+  assert.match(text, /^a .*this host$/m)
+  assert.match(text, /^b +10\.99\.\d\.1 fd99:\S+ +(192\.0\.2\.2|\[2001:db8::2\]):51820 +\d{4}-\d\d-\d\d [\d:]+ UTC$/m)
+  const list = JSON.parse(await office.podwire('c', ['node', 'list', '--json', '--store', store()]))
+  assert.deepEqual(errorsOf('node-list', list), [])
+  assert.deepEqual(errorsOf('node-list', JSON.parse(await office.podwire('a', ['node', 'list', '--json']))), [])
+  const { nodes } = list
+  assert.deepEqual(
+    nodes.map(({ name }: { name: string }) => name),
+    ['a', 'b', 'c'],
+  )
+  assert.equal(JSON.parse(await office.podwire('a', ['node', 'show', 'b', '--json'])).publicKey, nodes[1].publicKey)
+  assert.match(await office.podwire('a', ['node', 'show', 'b']), /^public key +\S{44}$/m)
+  assert.match(await office.refusal('a', ['node', 'show', 'z']), /no node "z" .*ERR_PODWIRE_NODE_UNKNOWN/s)
+  assert.match(await office.refusal('a', ['node', 'remove', 'z']), /ERR_PODWIRE_NODE_UNKNOWN/)
+  assert.match(await office.podwire('a', ['node', 'remove', 'c']), /its key counts no more/)
+  await office.until(
+    'a has dropped c',
+    async () => !(await office.sh('a', 'wg show podwire0 peers')).includes(nodes[2].publicKey),
+  )
+  await office.reach('a', 'b')
+})
+
+test('leave: nothing of the network is left on the host, nor of the host in the store', limit, async () => {
+  await office.endAgent('c') // removed above
+  assert.match(await office.podwire('c', ['leave', 'prod']), /left the network prod/)
+  assert.match(await office.refusal('b', ['leave', 'prod']), /ERR_PODWIRE_AGENT_RUNNING/)
+  await office.endAgent('b')
+  const said = await office.podwire('b', ['leave', 'prod'])
+  for (const line of [
+    /^device: podwire0 is removed/m,
+    /^route: unreachable 10\.99/m,
+    /^firewall: /m,
+    /^settings and keys: /m,
+  ]) {
+    assert.match(said, line)
+  }
+  for (const host of ['b', 'c']) {
+    assert.deepEqual(await office.traces(host), office.bare)
+    assert.ok(!existsSync(office.path(host, '/etc/podwire/prod.json')))
+    assert.ok(!existsSync(office.path(host, '/var/lib/podwire/prod')))
+    assert.match(await office.refusal(host, ['leave', 'prod']), /ERR_PODWIRE_NOT_JOINED/)
+  }
+  const { nodes } = JSON.parse(await office.podwire('a', ['node', 'list', '--json']))
+  assert.deepEqual(
+    nodes.map(({ name }: { name: string }) => name),
+    ['a'],
+  )
+})
+
+test(
+  'join: a host that left comes back, with a new key; a join that was killed is finished by the next',
+  limit,
+  async () => {
+    const token = (await office.podwire('a', ['token', 'create'])).trim()
+    await office.podwire('b', ['join', token, '--name', 'b', '--backend', 'userspace'])
+    const key = office.path('b', '/var/lib/podwire/prod/private.key')
+    const made = readFileSync(key, 'utf8')
+    rmSync(office.path('b', '/etc/podwire/prod.json')) // killed before the last step
+    await office.podwire('b', ['join', token, '--name', 'b', '--backend', 'userspace'])
+    assert.equal(readFileSync(key, 'utf8'), made)
+    await office.startAgent('b', 'prod')
+    await office.reach('a', 'b')
+  },
+)
+
+test('leave: with the store away nothing is changed, unless it is forced', limit, async () => {
+  await office.endAgent('b')
+  const file = office.path('b', '/etc/podwire/prod.json')
+  const settings = readFileSync(file, 'utf8')
+  writeFileSync(file, settings.replace('/store"', '/away"'))
+  const before = await office.traces('b')
+  assert.match(await office.refusal('b', ['leave', 'prod']), /ERR_PODWIRE_STORE/)
+  assert.deepEqual(await office.traces('b'), before)
+  assert.match(await office.podwire('b', ['leave', '--force', 'prod']), /^store: left as it is: .*node remove b`$/m)
+  assert.deepEqual(await office.traces('b'), office.bare)
+})
