@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { runAgent } from '../../src/agent/agent.ts'
 import type { Backend } from '../../src/agent/backend.ts'
 import { exec } from '../../src/base/exec.ts'
+import { keepHeapSmall } from '../../src/cli/small-heap.ts'
 import { MemoryStore, simulatedNode } from './memory-store.ts'
 
 const [countText = '100', backend = 'userspace'] = process.argv.slice(2)
@@ -43,6 +44,7 @@ const cpuMs = () => {
   return (user + system) / 1000
 }
 
+keepHeapSmall()
 const bareMb = rssMb()
 const startMs = performance.now()
 const startCpu = cpuMs()
