@@ -3,9 +3,9 @@
 
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { cpus, release } from 'node:os'
 import { relative } from 'node:path'
 import { root } from './device/programs.ts'
+import { type Machine, machine } from './machine.ts'
 
 /** What it prints. */
 interface Measured {
@@ -22,11 +22,7 @@ interface Measured {
 }
 
 interface AeadResult extends Measured {
-  readonly conditions: {
-    /** The day, in UTC. */
-    readonly date: string
-    readonly kernel: string
-    readonly cpu: string
+  readonly conditions: Machine & {
     readonly rust: string
     /** Of the libraries, by name. */
     readonly versions: Readonly<Record<string, string>>
@@ -42,9 +38,7 @@ export async function benchAead(): Promise<void> {
   const lock = readFileSync(`${root}bench/aead/Cargo.lock`, 'utf8')
   const result: AeadResult = {
     conditions: {
-      date: new Date().toISOString().slice(0, 10),
-      kernel: release(),
-      cpu: cpus()[0]?.model ?? 'unknown',
+      ...machine(),
       rust: run('rustc', '--version').split(' ')[1] ?? 'unknown',
       versions: Object.fromEntries(Object.entries(crates).map(([name, crate]) => [name, lockedVersion(lock, crate)])),
     },

@@ -5,7 +5,6 @@
 //   a changes its port and its address                b gets and loses peers
 
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { cpus, release } from 'node:os'
 import { relative } from 'node:path'
 import type { Lab } from '../src/lab/lab.ts'
 import { generatePrivateKey, publicKeyOf } from '../src/wireguard/keys.ts'
@@ -13,6 +12,7 @@ import { deviceMtu, ours, reference } from './device/conditions.ts'
 import { attacked, startBenchLab, until } from './device/lab.ts'
 import { findPrograms, root } from './device/programs.ts'
 import { type Device, publicKeys, setUapi, startSubject } from './device/subjects.ts'
+import { machine } from './machine.ts'
 import { churnPeers, every, hexOf, roam } from './soak/events.ts'
 import { type Counts, formatProgress, formatSoak, judge, type SessionCount, type SoakResult } from './soak/result.ts'
 import { runPing, runTcp, runUdp, type Span, udpPerSecond, udpSizes } from './soak/traffic.ts'
@@ -48,13 +48,9 @@ export async function benchSoak({ minutes = wholeMinutes }: SoakOptions): Promis
   const warmUpMinutes = Math.min(10, minutes / 6)
   const result: SoakResult = {
     conditions: {
-      date: new Date().toISOString().slice(0, 10),
+      ...machine(),
       minutes,
       warmUpMinutes,
-      kernel: release(),
-      cpu: cpus()[0]?.model ?? 'unknown',
-      cores: cpus().length,
-      node: process.version,
       versions,
       tcpMbit,
       udpPerSecond,

@@ -3,12 +3,13 @@
 
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, release, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { type Lab, startLab } from '../src/lab/lab.ts'
 import { until } from './device/lab.ts'
 import { root } from './device/programs.ts'
 import { quantile } from './device/samples.ts'
+import { type Machine, machine } from './machine.ts'
 
 const peers = 1_000
 const device = 'bench1'
@@ -29,13 +30,7 @@ interface Measured extends Time {
 }
 
 export interface WgResult {
-  readonly conditions: {
-    /** The day, in UTC. */
-    readonly date: string
-    readonly kernel: string
-    readonly cpu: string
-    readonly cores: number
-    readonly node: string
+  readonly conditions: Machine & {
     readonly wg: string
     readonly rounds: number
     /** Runs that one sample is the mean of. */
@@ -68,7 +63,7 @@ export async function benchWg({ quick, rounds = quick ? 3 : 20 }: { quick: boole
     await until('the device has its peers', () => lab.exec(host, ['wg', 'setconf', device, file]))
     const rows = [...before, ...(await measure(lab, loaded, rounds))]
     const wg = (await lab.exec(host, ['wg', '--version'])).stdout.split(' ')[1] ?? 'unknown'
-    writeResult({ conditions: conditions(wg, rounds), rows }, quick || rounds < 20)
+    writeResult({ conditions: { ...machine(), wg, rounds, runsEach }, rows }, quick || rounds < 20)
   } finally {
     rmSync(folder, { recursive: true })
   }
@@ -132,17 +127,6 @@ function measured(samples: readonly Time[]): Measured {
     )
   return { wallMs: median('wallMs'), cpuMs: median('cpuMs'), samples }
 }
-
-const conditions = (wg: string, rounds: number): WgResult['conditions'] => ({
-  date: new Date().toISOString().slice(0, 10),
-  kernel: release(),
-  cpu: cpus()[0]?.model ?? 'unknown',
-  cores: cpus().length,
-  node: process.version,
-  wg,
-  rounds,
-  runsEach,
-})
 
 /** A shorter run goes beside what is committed. */
 function writeResult(result: WgResult, isShort: boolean): void {

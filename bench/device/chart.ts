@@ -1,4 +1,4 @@
-// The two kinds of panels: bars, one a subject, and curves of ping times.
+// The two kinds of panels: bars, one a subject, and curves of times.
 
 import { circle, colourOf, ink, line, type Panel, polyline, rect, text } from './svg.ts'
 
@@ -11,6 +11,8 @@ export interface Bar {
   readonly subject: string
   readonly value: number
   readonly label: string
+  /** That of the subject, if absent. */
+  readonly colour?: string
 }
 
 /** Horizontal bars from zero with their values at the end. `emphasised` is drawn bold. */
@@ -26,14 +28,14 @@ export function bars(options: {
     height: 42 + bars.length * barStep,
     draw: width => {
       const room = width - nameWidth - valueWidth
-      const rows = bars.flatMap(({ subject, value, label }, i) => {
+      const rows = bars.flatMap(({ subject, value, label, colour = colourOf(subject) }, i) => {
         const y = 40 + i * barStep
         const length = Math.max((value / largest) * room, 2)
         const bold = subject === emphasised
         const style = { bold, fill: bold ? ink.title : ink.text }
         return [
           text(nameWidth - 10, y + 16, subject, { ...style, anchor: 'end' }),
-          rect(nameWidth, y, length, barHeight, colourOf(subject)),
+          rect(nameWidth, y, length, barHeight, colour),
           text(nameWidth + length + 8, y + 16, label, style),
         ]
       })
@@ -51,6 +53,8 @@ export interface Curve {
   readonly subject: string
   /** One for each label below. */
   readonly micros: readonly number[]
+  /** That of the subject, if absent. */
+  readonly colour?: string
 }
 
 const plotHeight = 260
@@ -61,10 +65,12 @@ export function curves(options: {
   readonly title: string
   readonly note: string
   readonly marks: readonly string[]
+  /** What the marks are. */
+  readonly axis: string
   readonly curves: readonly Curve[]
   readonly emphasised: string
 }): Panel {
-  const { title, note, marks, curves, emphasised } = options
+  const { title, note, marks, axis, curves, emphasised } = options
   const all = curves.flatMap(({ micros }) => micros).filter(value => value > 0)
   const [low, high] = [Math.floor(Math.log10(Math.min(...all))), Math.ceil(Math.log10(Math.max(...all)))]
   const decades = Array.from({ length: Math.max(high - low, 1) + 1 }, (_, i) => low + i)
@@ -85,26 +91,23 @@ export function curves(options: {
           text(axisWidth - 8, y(10 ** decade) + 4, formatMicros(10 ** decade), { size: 11, anchor: 'end' }),
         ]),
         ...marks.map((mark, i) => text(x(i), top + plotHeight + 18, mark, { size: 11, anchor: 'middle' })),
-        text((axisWidth + width) / 2, top + plotHeight + 36, 'percentile, of the pings of all rounds', {
+        text((axisWidth + width) / 2, top + plotHeight + 36, axis, {
           size: 11,
           fill: ink.faint,
           anchor: 'middle',
         }),
-        ...ordered.flatMap(({ subject, micros }) => {
+        ...ordered.flatMap(({ subject, micros, colour = colourOf(subject) }) => {
           const points = micros.map((value, i) => [x(i), y(value)] as const)
           const [width, radius] = subject === emphasised ? [3, 4] : [1.8, 2.5]
-          return [
-            polyline(points, colourOf(subject), width),
-            ...points.map(point => circle(...point, radius, colourOf(subject))),
-          ]
+          return [polyline(points, colour, width), ...points.map(point => circle(...point, radius, colour))]
         }),
-        ...curves.flatMap(({ subject }, i) => {
+        ...curves.flatMap(({ subject, colour = colourOf(subject) }, i) => {
           const [left, below] = [
             axisWidth + (i % 3) * ((width - axisWidth) / 3),
             top + plotHeight + 60 + 20 * Math.floor(i / 3),
           ]
           return [
-            rect(left, below - 9, 16, 5, colourOf(subject)),
+            rect(left, below - 9, 16, 5, colour),
             text(left + 22, below - 2, subject, { size: 12, bold: subject === emphasised }),
           ]
         }),

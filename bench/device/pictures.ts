@@ -85,6 +85,7 @@ function curvePanel(result: Result, kind: Pings, title: string, note: string): P
     curves({
       title,
       note,
+      axis: 'percentile, of the pings of all rounds',
       marks: shown.map(({ percent }) => (percent === 100 ? 'max' : `${percent}`)),
       curves: named.map(({ name }) => ({
         subject: name,

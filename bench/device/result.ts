@@ -1,7 +1,8 @@
 // The outcome of a run as a document, bench/results/device.json: medians, ratios and goals, all samples, and the conditions.
 
-import { cpus, release } from 'node:os'
+import { isDeepStrictEqual } from 'node:util'
 import type { DeviceStatus } from '../../src/wireguard/device-status.ts'
+import { type Machine, machine } from '../machine.ts'
 import { bareLink, congestionControl, deviceMtu, linkMtu, ours, reference } from './conditions.ts'
 import { type Figure, type FigureKey, figures } from './figures.ts'
 import type { Bench } from './measure.ts'
@@ -20,19 +21,13 @@ export interface FigureResult extends Omit<Figure, 'key' | 'digits'> {
 }
 
 export interface Result {
-  readonly conditions: {
-    /** The day, in UTC. */
-    readonly date: string
-    readonly kernel: string
-    readonly cpu: string
-    readonly cores: number
+  readonly conditions: Machine & {
     readonly congestionControl: string
     readonly linkMtu: number
     readonly deviceMtu: number
     readonly rounds: number
     /** Of each run of a tool in each round, at most. */
     readonly secondsEach: number
-    readonly node: string
   }
   /** In the order of the tables: podwire first, the bare link last. */
   readonly subjects: readonly { readonly name: string; readonly version?: string }[]
@@ -70,16 +65,12 @@ export function resultOf(
   const names = [ours, reference, ...Object.keys(versions).filter(name => name !== ours && name !== reference)]
   return {
     conditions: {
-      date: new Date().toISOString().slice(0, 10),
-      kernel: release(),
-      cpu: cpus()[0]?.model ?? 'unknown',
-      cores: cpus().length,
+      ...machine(),
       congestionControl,
       linkMtu,
       deviceMtu,
       rounds: settings.rounds,
       secondsEach: settings.seconds,
-      node: process.version,
     },
     subjects: [
       ...names.flatMap(name => (versions[name] === undefined ? [] : [{ name, version: versions[name] }])),
@@ -103,9 +94,9 @@ export function resultOf(
 export function replaceFigures(whole: Result, later: Result): Result | undefined {
   const conditionsOf = ({ conditions: { date: _, ...others }, subjects }: Result) => {
     const versions = subjects.filter(({ name }) => later.subjects.some(subject => subject.name === name))
-    return JSON.stringify([others, versions])
+    return [others, versions]
   }
-  if (conditionsOf(whole) !== conditionsOf(later)) return undefined
+  if (!isDeepStrictEqual(conditionsOf(whole), conditionsOf(later))) return undefined
   const { memory: _, engineMemory: __, ...figures } = later.figures
   return { ...whole, figures: { ...whole.figures, ...figures }, pings: { ...whole.pings, ...later.pings } }
 }

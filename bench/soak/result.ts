@@ -1,5 +1,7 @@
 // The outcome of a soak as a document, bench/results/soak.json, and the judgement of it: what must hold, and whether it did.
 
+import type { Machine } from '../machine.ts'
+
 /** What one kind of traffic came to. Counts are of the whole run. */
 export interface TcpCount {
   readonly direction: string
@@ -60,16 +62,10 @@ export interface Criterion {
 
 /** bench/results/soak.json. */
 export interface SoakResult extends Counts {
-  readonly conditions: {
-    /** The day, in UTC. */
-    readonly date: string
+  readonly conditions: Machine & {
     readonly minutes: number
     /** No growth is asked for after these. */
     readonly warmUpMinutes: number
-    readonly kernel: string
-    readonly cpu: string
-    readonly cores: number
-    readonly node: string
     readonly versions: Record<string, string>
     readonly tcpMbit: Record<string, number>
     readonly udpPerSecond: number

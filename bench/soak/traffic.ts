@@ -80,7 +80,7 @@ export async function runTcp(
 export async function runUdp(
   lab: Lab,
   span: Span,
-  { from, target, port }: { from: string; target: string; port: number },
+  { from, target, port, perSecond = udpPerSecond }: { from: string; target: string; port: number; perSecond?: number },
   count: UdpCount,
 ): Promise<void> {
   const receiver = lab.spawn('b', [trafficProgram, 'receive', '--port', `${port}`], {
@@ -96,7 +96,7 @@ export async function runUdp(
     count.reordered += reordered
     wake()
   })
-  const options = ['--to', `${target}:${port}`, '--rate', `${udpPerSecond}`, '--size', udpSizes.join()]
+  const options = ['--to', `${target}:${port}`, '--rate', `${perSecond}`, '--size', udpSizes.join()]
   await inPieces(span, pieceSeconds.udp, async seconds => {
     const timeout = seconds * 1000 + graceMs
     const { stdout } = await lab.exec(from, senderCommand('send', ...options, '--seconds', `${seconds}`), { timeout })

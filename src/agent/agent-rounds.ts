@@ -4,7 +4,7 @@
 //
 // A store that fails does not keep a round from the host, and a device that fails does not keep it from closing the host.
 
-import { PodwireError, podwireError, reasonOf } from '../base/errors.ts'
+import { PodwireError, podwireError } from '../base/errors.ts'
 import type { PublicKey } from '../base/key.ts'
 import type { Secret } from '../base/secret.ts'
 import type { NetworkConfig } from '../model/network-config.ts'
@@ -16,8 +16,8 @@ import { publicKeyOf } from '../wireguard/keys.ts'
 import type { AgentOptions } from './agent.ts'
 import { closeHost } from './bare-host.ts'
 import { claimPrefixes, heldPrefixes } from './claim.ts'
-import { keepClosed } from './closed-file.ts'
 import { greetNewPeers } from './greet.ts'
+import { HostFiles } from './host-files.ts'
 import { auditMs, HostKeeper } from './host-keeper.ts'
 import type { DeviceHost } from './own-device.ts'
 import { OwnRecord } from './own-record.ts'
@@ -47,6 +47,10 @@ export class AgentRounds {
   readonly #keeper: HostKeeper
   readonly #underlay: Underlay
   readonly #ownRecord: OwnRecord
+  readonly #files: HostFiles
+  #filed: { readonly network: NetworkConfig; readonly prefixes: readonly string[] } | undefined
+  /** The store itself was in sync: a peer or route of no record is a stranger's. Before, what the disk remembers may lack it. */
+  #isConfirmed = false
   #prefixes: readonly string[]
   #claimedMs = Number.NEGATIVE_INFINITY
   /** What is wrong with records, by name: each is logged once. */
@@ -64,6 +68,7 @@ export class AgentRounds {
     const { store, name, log, host, privateKey, view, deviceCommand, device } = parts
     this.#parts = parts
     this.#prefixes = parts.inUse
+    this.#files = new HostFiles(parts.stateFolder)
     this.#publicKey = publicKeyOf(privateKey)
     this.#underlay = openUnderlay(host.links, device)
     this.#ownRecord = new OwnRecord({ store, name, publicKey: this.#publicKey, log })
@@ -74,7 +79,7 @@ export class AgentRounds {
   /** Errors: those of the first round, and ERR_PODWIRE_NODE_REMOVED whenever it comes. */
   async run(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return
-    const { store, log, host, name } = this.#parts
+    const { store, log, host, name, aroundRound = run => run() } = this.#parts
     const firstSync = new Promise<void>(resolve => {
       this.#synced = resolve
       signal.addEventListener('abort', () => resolve())
@@ -83,7 +88,7 @@ export class AgentRounds {
     const ending = new AbortController()
     signal.addEventListener('abort', () => ending.abort())
     const work = async () => {
-      await this.#round()
+      await aroundRound(() => this.#round())
       if (this.#isRemoved()) ending.abort()
     }
     const unwatch = watchHost(news => this.#hear(news), { own: host.links })
@@ -151,8 +156,9 @@ export class AgentRounds {
   }
 
   async #round(): Promise<void> {
-    const { view, endpoints } = this.#parts
+    const { view, endpoints, device, log } = this.#parts
     if (!view.isKnown) return
+    this.#isConfirmed ||= view.inSync
     const { network } = view.admission
     if (network !== this.#network) await this.#takeNetwork(network)
 
@@ -165,7 +171,11 @@ export class AgentRounds {
     }
     await tellStore(() => this.#claim())
     if (failure !== undefined && this.#prefixes.length === 0) throw failure // a node without prefixes has nothing to keep
-    if (view.isConfirmed && !this.#isSyncLogged && failure === undefined) this.#logSync()
+    if (!this.#isSyncLogged && failure === undefined) this.#logSync()
+    if (this.#filed?.network !== network || this.#filed.prefixes !== this.#prefixes) {
+      this.#filed = { network, prefixes: this.#prefixes }
+      await this.#files.keep({ device, ...this.#filed }, log)
+    }
     // With an endpoint, whoever reads our record may send at once: it is written when all is ready. Without one nobody can
     // send before we do, and what we send to those who have not read it is lost for 5 s: it is written first.
     const speaksFirst = endpoints.length === 0
@@ -177,19 +187,16 @@ export class AgentRounds {
 
   /** Errors: those of requireOutside and requireApart. */
   async #takeNetwork(network: NetworkConfig): Promise<void> {
-    const { host, stateFolder, device, log } = this.#parts
+    const { host } = this.#parts
     requireOutside(network, this.#parts, host.links)
     await requireApart(network, host)
-    await keepClosed(stateFolder, device, network).catch((error: unknown) =>
-      log.warn({ reason: reasonOf(error) }, 'what closes this host when it starts again could not be written'),
-    )
     this.#network = network
   }
 
   async #keepHost(): Promise<void> {
     const { host, log, view, name } = this.#parts
     try {
-      const { changes, touched } = await this.#keeper.keep(this.#observeSelf(), !view.isConfirmed)
+      const { changes, touched } = await this.#keeper.keep(this.#observeSelf(), !this.#isConfirmed)
       this.#logProblems(touched.names)
       // In passing. Those who do not know us yet greet us when they do.
       if (view.admission.record(name)?.publicKey === this.#publicKey) {
@@ -237,7 +244,7 @@ export class AgentRounds {
     const held = heldPrefixes(view.admission.network, view.admission.heldBy(name), before)
     const isNew = performance.now() - this.#claimedMs < claimSeenMs
     if (held !== undefined && !this.#ownRecord.mayBeForgotten) {
-      this.#prefixes = held
+      if (held.join() !== before.join()) this.#prefixes = held
     } else if (this.#ownRecord.mayBeForgotten || (view.inSync && !isNew)) {
       this.#prefixes = await claimPrefixes({ store, network: view.admission.network, node: name, inUse: before })
       this.#claimedMs = performance.now()

@@ -37,6 +37,8 @@ export interface AgentOptions {
   /** The command line that starts a device when the interface's name is put behind it; it must outlive the agent. */
   readonly deviceCommand: readonly [string, ...string[]]
   readonly log: Log
+  /** Told of each round, which it runs. */
+  readonly aroundRound?: (round: () => Promise<void>) => Promise<void>
 }
 
 /** The doors to this host, and whose WireGuard its device is. Errors: ERR_PODWIRE_ADDON, _SYSTEM. */

@@ -17,7 +17,7 @@ import { keyFile, openHost, requireName } from './agent.ts'
 import { makeStateFolder, takeAccess } from './join-access.ts'
 import { requireRoom } from './own-device.ts'
 import { findEndpoints } from './own-endpoints.ts'
-import { requireOutside } from './self.ts'
+import { requireApart, requireOutside } from './self.ts'
 import { joinedNetworks, nodePaths, readSettings, type Settings, writeSettings } from './settings.ts'
 
 export interface JoinOptions {
@@ -73,6 +73,7 @@ export async function joinNetwork(options: JoinOptions): Promise<Joined> {
         })
       }
       requireOutside(config, { device, endpoints }, host.links)
+      await requireApart(config, host)
       await requireName({ store, name }, publicKey)
     } finally {
       await store.close()

@@ -12,6 +12,7 @@ import { openStore } from '../store/store.ts'
 import { readKey } from '../system/secrets.ts'
 import { publicKeyOf } from '../wireguard/keys.ts'
 import { keyFile, openHost } from './agent.ts'
+import { listAttachments } from './attach.ts'
 import { lockDevice } from './host-lock.ts'
 import type { DeviceHost } from './own-device.ts'
 import { nodePaths, type Settings } from './settings.ts'
@@ -72,12 +73,16 @@ async function leaveStore({ network, store: address, access, name }: Settings): 
 
 /** The device first: while it is there, the table keeps the network's traffic from leaving in clear. */
 async function unmakeHost({ deviceName, links, nftables }: DeviceHost, say: (text: string) => void): Promise<void> {
-  const { device, overlay } = await nftables.observe()
+  const { overlay } = await nftables.observe()
+  for (const { link, device, target } of await listAttachments(links)) {
+    if (device !== deviceName) continue
+    links.deleteLink(link)
+    say(`attached: ${target} is detached`)
+  }
   if (links.links().some(({ name }) => name === deviceName)) {
     links.deleteLink(deviceName) // ends a userspace device, too
     say(`device: ${deviceName} is removed, and its routes with it`)
   }
-  if (device !== '' && device !== deviceName) return
   for (const { destination, metric, type, protocol } of links.routes()) {
     if (protocol !== routeProtocol || type !== 'unreachable' || !overlay.includes(destination)) continue
     links.removeRoute({ destination, metric, type, protocol })

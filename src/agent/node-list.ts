@@ -4,11 +4,11 @@
 import { formatAddress, parsePrefix } from '../base/cidr.ts'
 import type { PublicKey } from '../base/key.ts'
 import type { PeerState } from '../model/device.ts'
-import { admitView } from '../plan/admit.ts'
 import { overlayAddress } from '../plan/plan.ts'
 import type { Store } from '../store/store.ts'
 import { openDevice } from '../wireguard/devices.ts'
 import { readView } from './preview.ts'
+import { recordProblems } from './record-problems.ts'
 import type { Settings } from './settings.ts'
 
 export interface ListedNode {
@@ -39,8 +39,7 @@ export interface NodeList {
 export async function nodeList(store: Store, settings?: Pick<Settings, 'name' | 'device'>): Promise<NodeList> {
   const { view, unreadable } = await readView(store)
   const peers = settings === undefined ? new Map() : await peersOf(settings.device)
-  const admission = admitView(view)
-  admission.settle()
+  const problems = new Map(recordProblems(view).map(({ node, reason }) => [node, reason]))
   const nodes = [...view.nodes.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
   return {
     network: view.network.name,
@@ -48,7 +47,7 @@ export async function nodeList(store: Store, settings?: Pick<Settings, 'name' | 
     unreadable,
     nodes: nodes.map(({ name, publicKey, endpoints, prefixes }) => {
       const { endpoint, lastHandshakeMs }: Partial<PeerState> = peers.get(publicKey) ?? {}
-      const problem = admission.reason(name)
+      const problem = problems.get(name)
       return {
         name,
         publicKey,

@@ -12,7 +12,6 @@ export class View {
   readonly #waiting = new Map<string, StoreEvent>()
   #inSync = false
   #isKnown = false
-  #isConfirmed = false
   #seen: NetworkView | undefined
 
   constructor(network: NetworkConfig) {
@@ -23,29 +22,15 @@ export class View {
     return this.#inSync
   }
 
-  /** Whether there is anything to plan with: it was in sync, or was told what an earlier agent had seen. */
+  /** Whether there is anything to plan with: it was in sync. */
   get isKnown(): boolean {
     return this.#isKnown
-  }
-
-  /** Whether the store was in sync since the start: who is in none of its records is a stranger. */
-  get isConfirmed(): boolean {
-    return this.#isConfirmed
   }
 
   /** As of the last time in sync; undefined before the first. What it was asked for before does not change. */
   get seen(): NetworkView | undefined {
     if (this.#isKnown) this.#seen ??= this.admission.view()
     return this.#seen
-  }
-
-  /** Begins with what an earlier agent had seen, until the store is in sync. */
-  restore({ network, nodes, claims, removals }: NetworkView): void {
-    this.admission.setNetwork(network)
-    for (const removal of removals.values()) this.admission.addRemoval(removal)
-    for (const claim of claims.values()) this.admission.setClaim(claim)
-    for (const record of nodes.values()) this.admission.setNode(record)
-    this.#isKnown = true
   }
 
   take(event: StoreEvent): void {
@@ -66,20 +51,11 @@ export class View {
   }
 
   #sync(): void {
-    // The first list is whole: what it does not have was only remembered.
-    if (this.#isKnown && !this.#isConfirmed) this.#forgetUnsaid()
     for (const event of this.#waiting.values()) this.#admit(event)
     this.#waiting.clear()
     this.#inSync = true
     this.#isKnown = true
-    this.#isConfirmed = true
     this.#seen = undefined
-  }
-
-  #forgetUnsaid(): void {
-    const { nodes, claims } = this.admission.view()
-    for (const name of nodes.keys()) if (!this.#waiting.has(`node ${name}`)) this.admission.deleteNode(name)
-    for (const prefix of claims.keys()) if (!this.#waiting.has(`claim ${prefix}`)) this.admission.deleteClaim(prefix)
   }
 
   #admit(event: StoreEvent): void {

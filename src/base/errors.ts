@@ -214,6 +214,51 @@ export const errorTable = {
     hint: 'Make the folder, put a network.json into it, and let this process read and write there.',
     exit: 1,
   },
+  ERR_PODWIRE_STORE_PIN: {
+    message: 'the server of the store {store} has a key with the pin {found}, expected {expected}',
+    hint: 'Whoever answers there is not the server that this node joined: see `podwire server` on its host. If its state was lost, join anew.',
+    exit: 1,
+  },
+  ERR_PODWIRE_STORE_DENIED: {
+    message: 'the store does not let {who} do this: {reason}',
+    hint: 'A node writes what is its own. On the host of `podwire server`, root may do the rest.',
+    exit: 1,
+  },
+  ERR_PODWIRE_STORE_BUSY: {
+    message: 'the store refuses {address} for {seconds} s, after too many attempts to join that failed',
+    hint: 'Wait that long, and use a token that `podwire token create` has just printed.',
+    exit: 1,
+  },
+  ERR_PODWIRE_TOKEN_UNKNOWN: {
+    message: 'the store knows no such join token',
+    hint: 'Make another with `podwire token create`, of the same network; one that ended a week ago is forgotten.',
+    exit: 1,
+  },
+  ERR_PODWIRE_TOKEN_EXPIRED: {
+    message: 'the join token {id} expired at {time}',
+    hint: 'Make another with `podwire token create`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_TOKEN_USED: {
+    message: 'the join token {id} was used already, by {nodes}',
+    hint: 'Make another with `podwire token create`; if you do not know that node, `podwire node remove` takes it out.',
+    exit: 1,
+  },
+  ERR_PODWIRE_TOKEN_REVOKED: {
+    message: 'the join token {id} was revoked',
+    hint: 'Make another with `podwire token create`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_TOKEN_FOR_ANOTHER: {
+    message: 'the join token {id} is for the node "{bound}", and this is "{name}"',
+    hint: 'Join with --name {bound}, or make another with `podwire token create`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_SERVER_STATE: {
+    message: "the server's state in {folder} cannot be used: {reason}",
+    hint: 'Make it with `podwire init`, or name its folder with --state.',
+    exit: 1,
+  },
   ERR_PODWIRE_NODE_NAME_TAKEN: {
     message: 'the node name "{name}" is in use: the store holds it with the key {theirs}, and this node has {ours}',
     hint: 'Choose another --name; if that node is gone for good, remove its record {record} first.',
@@ -233,6 +278,21 @@ export const errorTable = {
     message: 'the range {range} overlaps {other}, which the network of the device {device} has on this host',
     hint: 'Give one of the two networks another range. If the other has left this host, its rules go with `nft delete table inet podwire-{device}`.',
     exit: 2,
+  },
+  ERR_PODWIRE_ATTACH: {
+    message: '{target} cannot be attached: {reason}',
+    hint: 'Name a container that runs, a network namespace (`ip netns list`), a process, or the path of a namespace; `podwire attach --list` shows what is attached.',
+    exit: 1,
+  },
+  ERR_PODWIRE_NOT_ATTACHED: {
+    message: '{target} is not attached to the network of {device}',
+    hint: 'See what is, and under which name, with `podwire attach --list`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_NO_PLACE: {
+    message: 'no such network has run on this host: its state is not in {folder} (devices there: {devices})',
+    hint: 'Start its agent first, or name the folder that the agent has with --state.',
+    exit: 1,
   },
   ERR_PODWIRE_DEVICE_SILENT: {
     message: 'the device {device} was started, and its socket does not answer: {reason}',
@@ -273,6 +333,11 @@ export const errorTable = {
   ERR_PODWIRE_AGENT_SILENT: {
     message: 'the agent of the network {network} does not answer: {reason}',
     hint: 'See whether it runs with `systemctl status podwire@{network}`, or start it with `podwire agent {network}`.',
+    exit: 1,
+  },
+  ERR_PODWIRE_HEALTH: {
+    message: 'health cannot be served on {address}: {reason}',
+    hint: 'Choose another address with --health, or see who holds it with `ss -tlpn`.',
     exit: 1,
   },
 

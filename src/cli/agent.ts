@@ -67,6 +67,7 @@ export async function readNodeOptions(
 
 export function define(command: Command): void {
   defineNodeFlags(command)
+    .option('--health <address:port>', 'serve /healthz and /readyz there, on loopback if it is only a port')
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
     .addHelpText(
       'after',
@@ -79,14 +80,15 @@ Environment:
   PODWIRE_DEVICE_OPTIONS='--no-gso …'   options of a userspace device that it starts: see podwire device --help
 
 Examples:
+  podwire agent prod --health 9820
   podwire agent prod                                            what \`podwire join\` set up
   podwire agent --store file:/srv/podwire --endpoint 198.51.100.7:51820
   podwire agent --store file:/srv/podwire --name behind-nat
   podwire agent --store file:/tmp/net --name b --device podwire1 --listen-port 51821 --state /tmp/b`,
     )
-    .action(async (network: string | undefined, flags: NodeFlags & { logLevel: string }) => {
+    .action(async (network: string | undefined, flags: NodeFlags & { logLevel: string; health?: string }) => {
       const options = await readNodeOptions(network, flags, 'agent')
-      const [{ runAgent }, { pino }] = await Promise.all([import('../agent/agent.ts'), import('pino')])
+      const [{ keepNode }, { pino }] = await Promise.all([import('../agent/keep-node.ts'), import('pino')])
       if (!['debug', 'info', 'warn', 'error'].includes(flags.logLevel)) {
         throw podwireError('ERR_PODWIRE_USAGE', { what: '--log-level is debug, info, warn or error', command: 'agent' })
       }
@@ -98,6 +100,7 @@ Examples:
       const ending = new AbortController()
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => ending.abort())
       const main = fileURLToPath(new URL('./main.js', import.meta.url))
-      await runAgent({ ...options, deviceCommand: [process.execPath, main, 'device'], log }, ending.signal)
+      const health = flags.health === undefined ? {} : { health: flags.health }
+      await keepNode({ ...options, ...health, deviceCommand: [process.execPath, main, 'device'], log }, ending.signal)
     })
 }

@@ -74,12 +74,11 @@ async function start({ network }: Settings): Promise<void> {
     return
   }
   const main = fileURLToPath(new URL('./main.js', import.meta.url))
-  const unit = fileURLToPath(new URL('../../../deploy/systemd/podwire@.service', import.meta.url))
-  await installUnit(
-    placed('/etc/systemd/system/podwire@.service'),
-    unitText(await readText(unit), [process.execPath, main]),
-  )
-  await enableUnit(`podwire@${network}.service`)
+  for (const unit of ['podwire-close.service', 'podwire@.service']) {
+    const text = await readText(fileURLToPath(new URL(`../../../deploy/systemd/${unit}`, import.meta.url)))
+    await installUnit(placed(`/etc/systemd/system/${unit}`), unitText(text, [process.execPath, main]))
+    await enableUnit(unit.replace('@', `@${network}`))
+  }
   console.log(
     `The unit podwire@${network} is started, and starts with the machine. See it with: podwire status ${network}`,
   )

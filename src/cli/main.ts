@@ -27,7 +27,17 @@ const commands: Record<string, { summary: string; load?: () => Promise<CommandFi
   join: { summary: 'make this host a node of a network', load: () => import('./join.ts') },
   leave: { summary: 'take this host out of a network', load: () => import('./leave.ts') },
   node: { summary: 'the nodes of a network: list, show, remove', load: () => import('./node.ts') },
+  status: { summary: 'what the agents of this host say of themselves', load: () => import('./status.ts') },
   agent: { summary: 'keep this node in step with its network', load: () => import('./agent.ts') },
+  server: { summary: 'the store for a handful of hosts', load: () => import('./server.ts') },
+  attach: {
+    summary: 'give a container, or any network namespace, its place in the network',
+    load: async () => ({ define: (await import('./attach.ts')).defineAttach }),
+  },
+  detach: {
+    summary: 'take that place away again',
+    load: async () => ({ define: (await import('./attach.ts')).defineDetach }),
+  },
   plan: { summary: 'what the agent would change on this host', load: () => import('./plan.ts') },
   config: { summary: 'check, convert, render and compare configurations', load: () => import('./config.ts') },
   demo: { summary: 'a whole network on this machine: shown, measured, taken down', load: () => import('./demo.ts') },

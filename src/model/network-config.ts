@@ -30,7 +30,12 @@ const defaultLength = { ipv4: 24, ipv6: 64 } as const
  * longer. Errors: ERR_PODWIRE_DOCUMENT, _CIDR, _NAME, each with the file and the path.
  */
 export function parseNetworkConfig(text: string, file: string): NetworkConfig {
-  const { name, range, nodePrefixLength } = objectFields(parseJson(text, file), ['name', 'range'], ['nodePrefixLength'])
+  return readNetworkConfig(parseJson(text, file))
+}
+
+/** The same of a value that was parsed. */
+export function readNetworkConfig(field: Field): NetworkConfig {
+  const { name, range, nodePrefixLength } = objectFields(field, ['name', 'range'], ['nodePrefixLength'])
   const items = listItems(range)
   if (items.length === 0) throw refuse(range, 'a network has a range: at least one prefix')
   const prefixes = items.map(parseRange)

@@ -50,12 +50,12 @@ const maxItems = 64
 
 /** Parses a record. Errors: ERR_PODWIRE_DOCUMENT, _NAME, _KEY, _ENDPOINT, _CIDR, each with the file and the path. */
 export function parseNodeRecord(text: string, file: string): NodeRecord {
-  const { name, publicKey, endpoints, prefixes } = objectFields(parseJson(text, file), [
-    'name',
-    'publicKey',
-    'endpoints',
-    'prefixes',
-  ])
+  return readNodeRecord(parseJson(text, file))
+}
+
+/** The same of a value that was parsed. */
+export function readNodeRecord(field: Field): NodeRecord {
+  const { name, publicKey, endpoints, prefixes } = objectFields(field, ['name', 'publicKey', 'endpoints', 'prefixes'])
   return {
     name: parseName(stringValue(name), placeOf(name)),
     publicKey: parseKey(publicKey),
@@ -71,7 +71,11 @@ export function formatNodeRecord({ name, publicKey, endpoints, prefixes }: NodeR
 
 /** Parses a claim. Errors: ERR_PODWIRE_DOCUMENT, _NAME, _CIDR. */
 export function parseClaim(text: string, file: string): Claim {
-  const { prefix, node, sinceMs } = objectFields(parseJson(text, file), ['prefix', 'node', 'sinceMs'])
+  return readClaim(parseJson(text, file))
+}
+
+export function readClaim(field: Field): Claim {
+  const { prefix, node, sinceMs } = objectFields(field, ['prefix', 'node', 'sinceMs'])
   return {
     prefix: parseRecordPrefix(prefix),
     node: parseName(stringValue(node), placeOf(node)),
@@ -85,7 +89,11 @@ export function formatClaim({ prefix, node, sinceMs }: Claim): string {
 
 /** Parses a removal. Errors: ERR_PODWIRE_DOCUMENT, _NAME, _KEY. */
 export function parseRemoval(text: string, file: string): Removal {
-  const { node, publicKey, sinceMs } = objectFields(parseJson(text, file), ['node', 'publicKey', 'sinceMs'])
+  return readRemoval(parseJson(text, file))
+}
+
+export function readRemoval(field: Field): Removal {
+  const { node, publicKey, sinceMs } = objectFields(field, ['node', 'publicKey', 'sinceMs'])
   return {
     node: parseName(stringValue(node), placeOf(node)),
     publicKey: parseKey(publicKey),
@@ -97,7 +105,7 @@ export function formatRemoval({ node, publicKey, sinceMs }: Removal): string {
   return `${JSON.stringify({ node, publicKey, sinceMs })}\n`
 }
 
-function timeValue(field: Field): number {
+export function timeValue(field: Field): number {
   const { value } = field
   if (typeof value === 'number' && Number.isSafeInteger(value)) return value
   throw refuse(field, 'expected milliseconds since 1970')

@@ -26,9 +26,9 @@ export function replaceFile(file: string, text: string, access: Access = readabl
 }
 
 /** Makes `file` with the text; false if there is one already. */
-export async function createFile(file: string, text: string): Promise<boolean> {
+export async function createFile(file: string, text: string, access: Access = readable): Promise<boolean> {
   try {
-    await place(file, text, readable, temporary => link(temporary, file))
+    await place(file, text, access, temporary => link(temporary, file))
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false

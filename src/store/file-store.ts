@@ -11,7 +11,6 @@
 import { mkdir, readFile, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { podwireError, reasonOf } from '../base/errors.ts'
-import { decodeKey, type PublicKey } from '../base/key.ts'
 import { formatNetworkConfig, type NetworkConfig, parseNetworkConfig } from '../model/network-config.ts'
 import {
   type Claim,
@@ -24,9 +23,10 @@ import {
   parseRemoval,
   type Removal,
 } from '../model/node-record.ts'
-import { createFile, replaceFile, sweepFolder } from './atomic-file.ts'
+import { createFile, replaceFile, sweepFolder, syncFolder } from './atomic-file.ts'
 import { DocumentFolder } from './document-folder.ts'
 import { scanOnChange } from './folder-watch.ts'
+import { claimStem, removalStem } from './stem.ts'
 import type { Store, StoreEvent } from './store.ts'
 import { StoreReport } from './store-report.ts'
 
@@ -106,6 +106,7 @@ export class FileStore implements Store {
         const removal = formatRemoval({ node: name, publicKey, sinceMs: Date.now() })
         await createFile(this.#removals().fileOf(removalStem(publicKey)), removal)
         await unlink(this.#nodes().fileOf(name)).catch(ignoreMissing)
+        await syncFolder(this.#nodesFolder)
       }
       for (const claim of await this.listClaims()) if (claim.node === name) await this.release(claim)
       return record !== undefined
@@ -125,6 +126,7 @@ export class FileStore implements Store {
       // Nobody else can take it between the two: there is no taking what is claimed.
       if ((await this.#holder(prefix)) !== node) return
       await unlink(this.#claims().fileOf(claimStem(prefix))).catch(ignoreMissing)
+      await syncFolder(this.#claimsFolder)
     })
   }
 
@@ -209,16 +211,6 @@ export class FileStore implements Store {
       throw podwireError('ERR_PODWIRE_STORE', { store: this.address, what, reason: error.message }, error)
     }
   }
-}
-
-/** "10.99.1.0/24" as a file name. */
-function claimStem(prefix: string): string {
-  return prefix.replace('/', '_')
-}
-
-/** Base64 has "/". */
-function removalStem(publicKey: PublicKey): string {
-  return Buffer.from(decodeKey(publicKey, 'removal')).toString('hex')
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {

@@ -2,7 +2,7 @@
 
 import { formatNetworkConfig, type NetworkConfig } from '../model/network-config.ts'
 import { type Claim, formatClaim, formatNodeRecord, type NodeRecord, type Removal } from '../model/node-record.ts'
-import type { StoreEvent } from './store.ts'
+import type { Change, StoreEvent } from './store.ts'
 
 /**
  * What vanishes is believed only after this long, with the store still whole: someone who removes the store removes its
@@ -12,7 +12,7 @@ import type { StoreEvent } from './store.ts'
 const settleMs = { whole: 500, lost: 5_000 }
 
 /** All that a store holds at one time. */
-interface Contents {
+export interface Contents {
   readonly network: NetworkConfig
   /** By name. */
   readonly nodes: ReadonlyMap<string, NodeRecord>
@@ -21,6 +21,8 @@ interface Contents {
   /** By any name that stays the same. */
   readonly removals: ReadonlyMap<string, Removal>
   readonly problems: readonly string[]
+  /** What is missing was said to be gone, so that there is nothing to wait for. */
+  readonly isSure?: boolean
 }
 
 export class StoreReport {
@@ -39,7 +41,7 @@ export class StoreReport {
   }
 
   /** Says what differs. Returns after how many ms to list again, if something vanished that is not believed yet. */
-  say({ network, nodes, claims, removals, problems }: Contents): number | undefined {
+  say({ network, nodes, claims, removals, problems, isSure = false }: Contents): number | undefined {
     if (this.#state.startsWith('lost')) {
       this.#state = 'back'
       this.#onEvent({ kind: 'back' })
@@ -70,7 +72,7 @@ export class StoreReport {
     for (const reason of problems) if (!this.#problems.includes(reason)) this.#onEvent({ kind: 'problem', reason })
     this.#problems = problems
 
-    const againMs = this.#sayGone(nodes, claims)
+    const againMs = this.#sayGone(nodes, claims, isSure)
     if (againMs === undefined && this.#state !== 'inSync') {
       this.#state = 'inSync'
       this.#onEvent({ kind: 'inSync' })
@@ -78,14 +80,18 @@ export class StoreReport {
     return againMs
   }
 
-  #sayGone(nodes: ReadonlyMap<string, unknown>, claims: ReadonlyMap<string, unknown>): number | undefined {
+  #sayGone(
+    nodes: ReadonlyMap<string, unknown>,
+    claims: ReadonlyMap<string, unknown>,
+    isSure: boolean,
+  ): number | undefined {
     const goneNodes = [...this.#nodes.keys()].filter(name => !nodes.has(name))
     const goneClaims = [...this.#claims].filter(([key]) => !claims.has(key))
     const keys = [...goneNodes, ...goneClaims.map(([key]) => key)].join()
     if (keys !== this.#missing.keys) this.#missing = { keys, sinceMs: performance.now() }
     const settle = this.#state === 'back' ? settleMs.lost : settleMs.whole
     const leftMs = this.#missing.sinceMs + settle - performance.now()
-    if (keys !== '' && leftMs > 0) return leftMs
+    if (keys !== '' && leftMs > 0 && !isSure) return leftMs
     for (const name of goneNodes) {
       this.#nodes.delete(name)
       this.#onEvent({ kind: 'nodeGone', name })
@@ -95,6 +101,17 @@ export class StoreReport {
       this.#onEvent({ kind: 'claimGone', prefix })
     }
     return undefined
+  }
+
+  /** Says one change of a store that is in sync, at the cost of that one; for those who name claims by prefix and removals by key. */
+  change(event: Change): void {
+    if (event.kind === 'network') this.#network = formatNetworkConfig(event.network)
+    else if (event.kind === 'node') this.#nodes.set(event.record.name, event.record)
+    else if (event.kind === 'nodeGone') this.#nodes.delete(event.name)
+    else if (event.kind === 'claim') this.#claims.set(event.claim.prefix, event.claim)
+    else if (event.kind === 'claimGone') this.#claims.delete(event.prefix)
+    else this.#removals.set(event.removal.publicKey, event.removal)
+    this.#onEvent(event)
   }
 
   lost(reason: string): void {

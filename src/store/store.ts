@@ -29,6 +29,9 @@ export type StoreEvent =
    */
   | { readonly kind: 'back' }
 
+/** What happens to what a store holds. */
+export type Change = Exclude<StoreEvent, { readonly kind: 'problem' | 'inSync' | 'lost' | 'back' }>
+
 export interface Store {
   /** How people name it: "file:/var/lib/podwire-store". */
   readonly address: string
@@ -65,12 +68,16 @@ export interface Store {
   close(): Promise<void>
 }
 
-/** Opens a store by its address, `file:/path`; loads only the form that is named. Error: ERR_PODWIRE_STORE_ADDRESS. */
-export async function openStore(address: string, _access: StoreAccess = {}): Promise<Store> {
+/** Opens a store by its address, `file:/path` or `server:https://HOST:PORT`; loads only the form that is named. Error: ERR_PODWIRE_STORE_ADDRESS. */
+export async function openStore(address: string, access: StoreAccess = {}): Promise<Store> {
   const [, form, rest = ''] = /^([a-z]+):(.*)$/s.exec(address) ?? []
   const fail = (reason: string) => podwireError('ERR_PODWIRE_STORE_ADDRESS', { address, reason })
   if (form === undefined) throw fail('it does not begin with a form and a colon')
-  if (form !== 'file') throw fail(`there is no form "${form}"; there is file`)
+  if (form === 'server') {
+    const { openServerStore } = await import('./server-store.ts')
+    return openServerStore(address, access)
+  }
+  if (form !== 'file') throw fail(`there is no form "${form}"; there are file and server`)
   if (!rest.startsWith('/')) throw fail('the path of the folder begins with /')
   const { FileStore } = await import('./file-store.ts')
   return new FileStore(rest)

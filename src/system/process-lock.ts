@@ -1,5 +1,6 @@
-// A lock that one process of a network namespace holds: flock(2) on a file that only root may open, which the kernel frees when
-// the last process ends that has it open, however it ends. A child that is given the descriptor holds the lock as well.
+// A lock that one process holds, of a network namespace or of a file: flock(2) on a file that its owner alone may open, which the
+// kernel frees when the last process ends that has it open, however it ends. A child that is given the descriptor holds the
+// lock as well.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -19,7 +20,12 @@ export interface Lock {
 export async function takeLock(name: string): Promise<Lock | undefined> {
   const { ino } = await stat('/proc/self/ns/net')
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  const fd = openSync(`${folder}/${name}@${ino}`, 'w', 0o600)
+  return takeFileLock(`${folder}/${name}@${ino}`)
+}
+
+/** The same on a file of the caller's. */
+export async function takeFileLock(file: string): Promise<Lock | undefined> {
+  const fd = openSync(file, 'w', 0o600)
   const release = () => closeSync(fd)
   try {
     if (await isFree(fd)) return { fd, release }

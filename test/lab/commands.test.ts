@@ -1,7 +1,7 @@
 // init, token, join, node, leave as people use them, over a file store: three hosts of a lab, each with a root folder of its own.
 
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { Ajv2020 } from 'ajv/dist/2020.js'
@@ -102,6 +102,79 @@ test('join: again it says so and changes nothing; for another store it is refuse
   const second = (await office.podwire('a', ['token', 'create', '--store', `file:${office.folder}/second`])).trim()
   assert.match(await office.refusal('a', ['join', second]), /joined prod already, .*ERR_PODWIRE_JOINED_OTHERWISE/s)
   assert.equal(readFileSync(office.path('a', '/etc/podwire/prod.json'), 'utf8'), settings)
+})
+
+test(
+  'status: what an agent knows of itself, as text and as JSON by its schema; root alone may ask',
+  limit,
+  async () => {
+    const text = await office.podwire('a', ['status'])
+    assert.match(text, /^prod, as a$/m)
+    assert.match(text, /^ {2}store {5}file:.*, in sync since \d{4}-/m)
+    assert.match(text, /^ {2}nodes {5}2 others$/m)
+    assert.match(text, /^ {2}device {4}podwire0: up, MTU 1420, 2 peers, 2 with a session$/m)
+    const status = JSON.parse(await office.podwire('a', ['status', 'prod', '--json']))
+    assert.deepEqual(errorsOf('status', status), [])
+    assert.equal(status.agents[0].peers.withSession, 2)
+    assert.equal(statSync(office.path('a', '/run/podwire')).mode & 0o777, 0o700)
+    assert.equal(statSync(office.path('a', '/run/podwire/prod.sock')).mode & 0o777, 0o600)
+    assert.match(await office.refusal('a', ['status', 'other']), /ERR_PODWIRE_AGENT_SILENT/)
+  },
+)
+
+test('status: a record that is left out is said with its reason, by node list too', limit, async () => {
+  const record = {
+    name: 'evil',
+    publicKey: Buffer.alloc(32, 'e').toString('base64'),
+    endpoints: [],
+    prefixes: ['10.99.0.0/16'],
+  }
+  writeFileSync(join(office.folder, 'store/nodes/evil.json'), JSON.stringify(record))
+  writeFileSync(join(office.folder, 'store/nodes/torn.json'), '{')
+  await office.until('it is said', async () =>
+    /^ {2}left out +node evil: its prefix .*\n.*torn\.json/m.test(await office.podwire('a', ['status'])),
+  )
+  assert.deepEqual(errorsOf('status', JSON.parse(await office.podwire('a', ['status', '--json']))), [])
+  assert.match(await office.podwire('b', ['node', 'list']), /^evil .*left out: its prefix/m)
+  for (const name of ['evil', 'torn']) rmSync(join(office.folder, `store/nodes/${name}.json`))
+})
+
+test('agent: it starts with the last view when the store is away, and goes on when it is back', limit, async () => {
+  for (const host of ['a', 'b', 'c']) await office.endAgent(host)
+  const view = office.path('a', '/var/lib/podwire/prod/view.json')
+  assert.equal(statSync(view).mode & 0o777, 0o600)
+  const [here, away] = [join(office.folder, 'store'), join(office.folder, 'store.away')]
+  renameSync(here, away)
+  await office.sh('a', 'ip link delete podwire0') // as after a start of the machine
+  const agent = await office.startAgent('a', 'prod', '--health', '9820')
+  const health = (path: string) => office.sh('a', `curl -s -w ' %{http_code}' http://127.0.0.1:9820${path}`)
+  await office.until('it is ready', async () => (await health('/readyz')) === 'ok\n 200')
+  assert.equal(await health('/healthz'), 'ok\n 200')
+  assert.equal((await health('/other')).slice(-3), '404')
+  await office.reach('a', 'b') // b has no agent now, and its device goes on
+  assert.match(await office.podwire('a', ['status']), /lost since .*: it has not answered/)
+  assert.ok(agent.lines.some(({ msg }) => msg.startsWith('the store does not answer: the last view')))
+  renameSync(away, here)
+  await office.until('it is in sync', async () => / in sync since /.test(await office.podwire('a', ['status'])))
+  for (const host of ['b', 'c']) await office.startAgent(host, 'prod')
+  await office.reach('a', 'b', 'c')
+})
+
+test('agent: a device that cannot be had is said by its health', limit, async () => {
+  await office.endAgent('c')
+  await office.sh('c', 'ip link delete podwire0')
+  const words = ['agent', 'prod', '--health', '300000']
+  assert.match(await office.refusal('c', words), /ERR_PODWIRE_VALUE/)
+  assert.match(await office.refusal('c', ['agent', 'prod', '--health', '203.0.113.1:9820']), /ERR_PODWIRE_HEALTH/)
+  await office.startAgent('c', 'prod', '--health', '[::1]:9820')
+  const ready = () => office.sh('c', `curl -s -w ' %{http_code}' 'http://[::1]:9820/readyz'`)
+  await office.until('it is ready', async () => (await ready()).endsWith('200'))
+  await office.sh('c', 'ip link delete podwire0; ip tuntap add podwire0 mode tun')
+  await office.until('it is not', async () => /^the last round failed: .*podwire0.* 503$/s.test(await ready()), 20)
+  assert.match(await office.refusal('c', ['status']), /./) // exit status 1
+  await office.sh('c', 'ip link delete podwire0')
+  await office.until('it is again', async () => (await ready()).endsWith('200'), 60)
+  await office.reach('a', 'c')
 })
 
 test('node: list and show say what the store and this host know; remove takes one out', limit, async () => {

@@ -12,6 +12,7 @@ const wrong: [args: string[], says: RegExp][] = [
   [['device', 'twice'], /there is no benchmark "device twice"/],
   [['wg', 'show'], /there is no benchmark "wg show"/],
   [['device', '--only', 'tcp,all'], /there is no part "all"/],
+  [['control', '--store', 'paper'], /there is no store "paper"/],
   [['device', '--rounds', '0'], /--rounds is a number from 1/],
   [['device', '--seconds', 'x'], /--seconds is a number from 1/],
   [['device', '--fast'], /'--fast'/],
