@@ -28,6 +28,21 @@ export async function claimPrefixes(claiming: Claiming): Promise<string[]> {
   return prefixes
 }
 
+/** Of the prefixes that a node holds one for each range, those in use first; undefined if it lacks one. */
+export function heldPrefixes(
+  { range }: NetworkConfig,
+  held: readonly Claim[],
+  inUse: readonly string[],
+): string[] | undefined {
+  const texts = [...held].sort(olderClaim).map(({ prefix }) => prefix)
+  const candidates = [...inUse.filter(text => texts.includes(text)), ...texts]
+  const found = range.flatMap(outer => {
+    const range = parsePrefix(outer, 'range')
+    return candidates.find(text => containsCidr(range, parsePrefix(text, 'claim'))) ?? []
+  })
+  return found.length === range.length ? found : undefined
+}
+
 async function claimOne(rangeText: string, { store, network, node, inUse = [] }: Claiming): Promise<string> {
   const range = parsePrefix(rangeText, 'range')
   const { ipv4, ipv6 } = network.nodePrefixLength

@@ -37,11 +37,16 @@ function addedPeers(changes: readonly Change[]): NewPeer[] {
 export async function greetNewPeers(device: Device, ownKey: PublicKey, changes: readonly Change[]): Promise<void> {
   const peers = addedPeers(changes)
   if (peers.length === 0) return
-  await Promise.all(peers.filter(({ publicKey }) => ownKey < publicKey).map(({ address }) => greet(address)))
+  await greetAll(peers.filter(({ publicKey }) => ownKey < publicKey))
   await delay(secondMs, undefined, { ref: false })
-  const state = await device.get().catch(() => undefined)
+  const state = await device.get(peers.map(({ publicKey }) => publicKey)).catch(() => undefined)
   const silent = new Set(state?.peers.flatMap(peer => (peer.lastHandshakeMs === undefined ? peer.publicKey : [])))
-  await Promise.all(peers.filter(({ publicKey }) => silent.has(publicKey)).map(({ address }) => greet(address)))
+  await greetAll(peers.filter(({ publicKey }) => silent.has(publicKey)))
+}
+
+/** One after the other: thousands of sockets at once are more than a process may have. */
+async function greetAll(peers: readonly NewPeer[]): Promise<void> {
+  for (const { address } of peers) await greet(address)
 }
 
 /** Sends an empty datagram. */

@@ -4,9 +4,8 @@
 import { PodwireError } from '../base/errors.ts'
 import { exec } from '../base/exec.ts'
 import type { Log } from '../base/log.ts'
-import type { NetworkView } from '../model/node-record.ts'
 import type { Links } from '../native/link.ts'
-import { admitView } from '../plan/admit.ts'
+import type { Admission } from '../plan/admit.ts'
 import { planHostTraffic } from '../plan/host-traffic.ts'
 import { type HostTraffic, hostTrafficSeal, hostTrafficTable, renderHostTraffic } from '../policy/host-traffic.ts'
 import type { Nftables } from '../system/nftables.ts'
@@ -32,9 +31,9 @@ export class HostTrafficKeeper {
   }
 
   /** What was planned, once it is so. Errors: those of nft. */
-  async keep(seen: NetworkView, prefixes: readonly string[]): Promise<HostTraffic | undefined> {
+  async keep(admission: Admission, prefixes: readonly string[]): Promise<HostTraffic | undefined> {
     const { device, host, log } = this.#self
-    const traffic = this.#plan(seen, prefixes)
+    const traffic = this.#plan(admission, prefixes)
     if (traffic === undefined && this.#isAbsent) return undefined
     if (await applyHostTraffic(host.nftables, device, traffic)) {
       log.info({ hosts: traffic?.hosts.length ?? 0 }, 'the rules of host traffic are renewed')
@@ -43,15 +42,14 @@ export class HostTrafficKeeper {
     return traffic
   }
 
-  #plan(seen: NetworkView, prefixes: readonly string[]): HostTraffic | undefined {
-    if (seen.network.hostTraffic === undefined) return undefined
+  #plan(admission: Admission, prefixes: readonly string[]): HostTraffic | undefined {
+    const { network } = admission
+    if (network.hostTraffic === undefined) return undefined
     const { name, device, endpoints, listenPort, store, host } = this.#self
-    const admission = admitView(seen)
-    admission.settle()
     const nodes = [...admission.names()].flatMap(each => admission.admitted(each) ?? [])
     const addresses = host.links.addresses().map(({ cidr }) => cidr.replace(/\/\d+$/, ''))
     const own = { name, device, endpoints, ownPorts: [listenPort, probePort(listenPort)], prefixes, addresses }
-    return planHostTraffic(seen.network, nodes, { ...own, store: store.address })
+    return planHostTraffic(network, nodes, { ...own, store: store.address })
   }
 }
 

@@ -63,18 +63,22 @@ async function requireTun(): Promise<void> {
 }
 
 /**
- * Makes sure that a device of the host's name answers and has our key. A key is only set if it differs: setting one ends
- * every session. Errors: ERR_PODWIRE_NAME_IN_USE, _PORT_IN_USE, _NO_TUN, _DEVICE_SILENT, those of starting and asking it.
+ * Makes sure that a device of the host's name answers and has our key; what it says, if it had all of that before. A key is only
+ * set if it differs: setting one ends every session. Errors: ERR_PODWIRE_NAME_IN_USE, _PORT_IN_USE, _NO_TUN, _DEVICE_SILENT, those of starting and asking it.
  */
-export async function ensureDevice(host: DeviceHost, starting: Starting): Promise<void> {
+export async function ensureDevice(host: DeviceHost, starting: Starting): Promise<DeviceState | undefined> {
   const { deviceName, device, publicKeyOf } = host
   const { privateKey, log } = starting
   const state = await findDevice(host)
-  if (state === undefined) return startDevice(host, starting)
+  if (state === undefined) {
+    await startDevice(host, starting)
+    return undefined
+  }
   const key = state.privateKey && publicKeyOf(state.privateKey)
-  if (key === publicKeyOf(privateKey)) return
+  if (key === publicKeyOf(privateKey)) return state
   if (key !== undefined) log.warn({ device: deviceName, key }, 'the device has another key: ours is set')
   await device.set({ privateKey })
+  return undefined
 }
 
 async function startDevice(host: DeviceHost, { command, privateKey, listenPort, log }: Starting): Promise<void> {

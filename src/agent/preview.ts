@@ -18,7 +18,7 @@ import { type AgentOptions, keyFile, openHost, requireName } from './agent.ts'
 import { observeBareHost } from './bare-host.ts'
 import { type Claiming, claimPrefixes } from './claim.ts'
 import { findDevice, requireRoom } from './own-device.ts'
-import { observePrefixes, observeSelf, requireApart, requireOutside } from './self.ts'
+import { observePrefixes, openUnderlay, requireApart, requireOutside, selfState } from './self.ts'
 import { View } from './view.ts'
 
 export interface Preview {
@@ -56,8 +56,10 @@ export async function previewHost(options: Omit<AgentOptions, 'log' | 'deviceCom
     const known = view.nodes.get(name)
     if (known === undefined || formatNodeRecord(known) !== record) first.push(`record: write that of ${name}`)
     const observed = state === undefined ? await observeBareHost(host) : await observeHost(host)
+    const underlay = openUnderlay(host.links, device)
+    for (const node of view.nodes.values()) if (node.name !== name) underlay.setNode(node.name, node.endpoints)
     const routeMtus = observedMtus(view.nodes.values(), observed.routes)
-    const self = observeSelf(options, { publicKey, prefixes, view, links: host.links, routeMtus })
+    const self = selfState(options, { publicKey, prefixes, underlay: underlay.observe(), routeMtus })
     const { host: desired, problems } = planHost(view, self)
     return { desired, first, changes: differenceOf(desired, observed), problems, unreadable }
   } finally {

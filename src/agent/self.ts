@@ -3,14 +3,12 @@
 import { containsCidr, formatCidr, maskCidr, overlapsCidr, parseCidr, parsePrefix } from '../base/cidr.ts'
 import { podwireError } from '../base/errors.ts'
 import type { PublicKey } from '../base/key.ts'
-import { routeProtocol } from '../model/host-state.ts'
 import type { NetworkConfig } from '../model/network-config.ts'
-import type { NetworkView } from '../model/node-record.ts'
 import type { Links } from '../native/link.ts'
 import { endpointReason } from '../plan/admit.ts'
 import type { SelfState } from '../plan/plan.ts'
 import type { Host } from '../system/host.ts'
-import { observeUnderlay } from './underlay.ts'
+import { Underlay, type UnderlayState } from './underlay.ts'
 
 interface Declared {
   readonly name: string
@@ -24,23 +22,21 @@ interface Declared {
 interface Found {
   readonly publicKey: PublicKey
   readonly prefixes: readonly string[]
-  readonly view: NetworkView
-  readonly links: Links
+  readonly underlay: UnderlayState
   readonly routeMtus: ReadonlyMap<PublicKey, number>
 }
 
-export function observeSelf(declared: Declared, found: Found): SelfState {
+export function selfState(declared: Declared, found: Found): SelfState {
   const { name, device, listenPort, endpoints, mtuBytes: fixedMtuBytes } = declared
-  const { publicKey, prefixes, view, links, routeMtus } = found
-  const others = [...view.nodes.values()].filter(node => node.name !== name).flatMap(node => node.endpoints)
-  // Devices of other networks, by podwire's routes on them: what is sent there goes no further down.
-  const tunnels = new Set(
-    links.routes().flatMap(({ protocol, link }) => (protocol === routeProtocol ? (link ?? []) : [])),
-  )
-  const { families, mtuBytes } = observeUnderlay(links, others, link => isOverlay(link, device) || tunnels.has(link))
+  const { publicKey, prefixes, underlay, routeMtus } = found
+  const { families, mtuBytes: underlayMtuBytes } = underlay
   const fixed = fixedMtuBytes !== undefined && { fixedMtuBytes }
-  const self = { name, publicKey, device, listenPort, endpoints, prefixes, families }
-  return { ...self, underlayMtuBytes: mtuBytes, routeMtus, ...fixed }
+  return { name, publicKey, device, listenPort, endpoints, prefixes, families, underlayMtuBytes, routeMtus, ...fixed }
+}
+
+/** What lies below the device; the paths to other nodes are told to it. */
+export function openUnderlay(links: Links, device: string): Underlay {
+  return new Underlay(links, link => isOverlay(link, device))
 }
 
 function isOverlay(link: string, device: string): boolean {

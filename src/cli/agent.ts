@@ -11,6 +11,7 @@ import { parseEndpoints } from '../model/node-record.ts'
 import { minMtuBytes } from '../plan/path-mtu.ts'
 import { openStore } from '../store/store.ts'
 import { collect, parsePort } from './node-flags.ts'
+import { keepHeapSmall } from './small-heap.ts'
 import { chooseSettings, defineStoreFlags, readAccess, type StoreFlags } from './store-flags.ts'
 
 /** Options that `podwire agent` and `podwire plan` share, as commander gives them. */
@@ -106,6 +107,7 @@ Examples:
       if (!['debug', 'info', 'warn', 'error'].includes(flags.logLevel)) {
         throw podwireError('ERR_PODWIRE_USAGE', { what: '--log-level is debug, info, warn or error', command: 'agent' })
       }
+      keepHeapSmall()
       const log = pino(
         { level: flags.logLevel, base: null, redact: ['*.privateKey', '*.presharedKey', 'privateKey', 'presharedKey'] },
         pino.destination({ fd: 1, sync: true }),

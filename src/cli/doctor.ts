@@ -42,7 +42,7 @@ function parsePort(text: string): number {
 }
 
 async function examine(wantedPort: number | undefined): Promise<Examination> {
-  const [{ observeUnderlay }, { openLinks }, { observeHostFacts }, { examineHost }, { findDevices }] = [
+  const [{ Underlay }, { openLinks }, { observeHostFacts }, { examineHost }, { findDevices }] = [
     await import('../agent/underlay.ts'),
     await import('../native/link.ts'),
     await import('../system/host-facts.ts'),
@@ -55,7 +55,7 @@ async function examine(wantedPort: number | undefined): Promise<Examination> {
     const port = wantedPort ?? (devices.find(({ listenPort }) => listenPort > 0)?.listenPort || usualPort)
     const tunnels = new Set(links.links().flatMap(({ name, kind }) => (isTunnelKind(kind) ? [name] : [])))
     const isTunnel = (link: string) => tunnels.has(link)
-    const { mtuBytes } = observeUnderlay(links, [], isTunnel)
+    const { mtuBytes } = new Underlay(links, isTunnel).observe()
     return examineHost(await observeHostFacts({ port, links, isTunnel, devices, underlayMtuBytes: mtuBytes }))
   } finally {
     links.close()

@@ -60,7 +60,8 @@ export interface DeviceChange {
 
 /** A WireGuard device, whichever form it has: in this process, behind a UAPI socket, or in the kernel. */
 export interface Device {
-  get(): Promise<DeviceState>
+  /** All of it; with `peers`, the device may leave out any others. */
+  get(peers?: readonly PublicKey[]): Promise<DeviceState>
   /** Carried out in the order given; stops at the first error, and what came before stays. */
   set(change: DeviceChange): Promise<void>
 }

@@ -63,13 +63,15 @@ export interface Links {
   removeRoute(route: Pick<RouteInfo, 'destination' | 'metric' | 'type'> & { protocol?: number }): void
   /** The route that a packet to the address would take: link, its source address, and the path's MTU. */
   routeTo(address: string): PathInfo | undefined
+  /** The number by which the kernel names this socket: for `watchHost`. */
+  port(): number
   /** Closes the socket, which keeps its namespace (and the links in it) alive. */
   close(): void
 }
 
 interface LinkAddon {
   readonly Links: new (namespacePath?: string) => Omit<Links, 'routeTo'> & { routeTo(address: string): PathInfo | null }
-  watchHost(onChange: () => void, namespacePath?: string): { close(): void }
+  watchHost(onChange: (kinds: number) => void, own?: number, namespacePath?: string): { close(): void }
 }
 
 /**
@@ -91,15 +93,29 @@ export function openLinks(namespacePath?: string): Links {
     putRoute: route => callAddon(() => inner.putRoute(route)),
     removeRoute: route => callAddon(() => inner.removeRoute(route)),
     routeTo: address => callAddon(() => inner.routeTo(address)) ?? undefined,
+    port: () => callAddon(() => inner.port()),
     close: () => inner.close(),
   }
 }
 
+/** What others changed on this host: something of podwire's own (a route, its nftables table), or anything else. */
+export interface HostNews {
+  readonly ours: boolean
+  readonly others: boolean
+}
+
 /**
- * Calls `onChange` after each burst of changes to links, addresses, routes and nftables' tables `podwire-…`, those that
- * podwire makes included: what changed is to be observed. Does not keep the process alive. The returned function ends it. Error: ERR_PODWIRE_SYSTEM.
+ * Calls `onChange` after each burst of changes to links, addresses, routes and nftables' tables `podwire-…`: what changed is to be
+ * observed. What `own` asked for is left out as far as the kernel says so: its routes and IPv4 addresses, not its IPv6 addresses.
+ * Does not keep the process alive. The returned function ends it. Error: ERR_PODWIRE_SYSTEM.
  */
-export function watchHost(onChange: () => void, namespacePath?: string): () => void {
-  const watch = callAddon(() => loadAddon<LinkAddon>().watchHost(onChange, namespacePath))
+export function watchHost(
+  onChange: (news: HostNews) => void,
+  { own, namespacePath }: { own?: Links; namespacePath?: string } = {},
+): () => void {
+  const take = (kinds: number) => {
+    if (kinds !== 0) onChange({ ours: (kinds & 1) !== 0, others: (kinds & 2) !== 0 })
+  }
+  const watch = callAddon(() => loadAddon<LinkAddon>().watchHost(take, own?.port(), namespacePath))
   return () => watch.close()
 }

@@ -62,13 +62,18 @@ export class Admission {
   setNode(record: NodeRecord): void {
     const known = this.#entries.get(record.name)
     if (known !== undefined && formatNodeRecord(known.record) === formatNodeRecord(record)) return
+    this.#changed.add(record.name)
+    this.#doubtful.add(record.publicKey)
+    // Most changes are of endpoints: what is indexed stays.
+    if (known?.record.publicKey === record.publicKey && known.record.prefixes.join() === record.prefixes.join()) {
+      this.#entries.set(record.name, { record, prefixes: known.prefixes })
+      return
+    }
     this.deleteNode(record.name)
     const prefixes = record.prefixes.map(text => parsePrefix(text, record.name))
     this.#entries.set(record.name, { record, prefixes })
     this.#byKey.set(record.publicKey, [...(this.#byKey.get(record.publicKey) ?? []), record.name])
     for (const prefix of prefixes) this.#byPrefix.set(prefix, [...(this.#byPrefix.get(prefix) ?? []), record.name])
-    this.#doubtful.add(record.publicKey)
-    this.#changed.add(record.name)
   }
 
   deleteNode(name: string): void {

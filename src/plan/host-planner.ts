@@ -35,6 +35,8 @@ export class HostPlanner {
   readonly #nodes = new Map<string, NodePlan>()
   readonly #peers = new Map<PublicKey, HostPeer>()
   readonly #routes = new Map<string, Route>()
+  /** Names that changed since the last plan. */
+  readonly #changed = new Set<string>()
   /** What the plans were last made with. */
   #basis = ''
 
@@ -42,9 +44,16 @@ export class HostPlanner {
     this.#admission = admission
   }
 
+  /** The nodes whose record or verdict changed since the last plan. */
+  changed(): ReadonlySet<string> {
+    for (const name of this.#admission.settle()) this.#changed.add(name)
+    return this.#changed
+  }
+
   /** Plans what changed since the last time: all of it, if `self` did; and peers whose route MTU may have. */
   advance(self: SelfState, resized: Iterable<PublicKey> = []): Touched {
-    const names = this.#admission.settle()
+    const names = new Set(this.changed())
+    this.#changed.clear()
     const owners = [...resized].flatMap(key => this.#admission.keyOwner(key) ?? [])
     const silent = this.#isSilent(self)
     const basis = JSON.stringify([silent, { ...self, routeMtus: undefined }])

@@ -18,6 +18,8 @@ export class KnownHost {
   #device: Omit<HostDevice, 'peers'>
   readonly #peers: Map<PublicKey, HostPeer>
   readonly #routes: Map<string, Route>
+  /** Keys of the unreachable ones: few, and part of every comparison. */
+  readonly #unreachable: Set<string>
   /** Whose an AllowedIP is: one that moves leaves its peer. */
   readonly #owners: Map<string, PublicKey>
   #addresses: readonly string[]
@@ -29,6 +31,7 @@ export class KnownHost {
     this.#peers = new Map(peers.map(peer => [peer.publicKey, peer]))
     this.#owners = new Map(peers.flatMap(peer => peer.allowedIps.map(cidr => [cidr, peer.publicKey])))
     this.#routes = new Map(routes.map(route => [routeKey(route), route]))
+    this.#unreachable = new Set(routes.flatMap(route => (route.type === 'unreachable' ? routeKey(route) : [])))
     this.#addresses = addresses
     this.#firewall = firewall
   }
@@ -44,12 +47,11 @@ export class KnownHost {
 
   /** The host, but of its peers and unicast routes only the touched ones. */
   part(touched: Pick<Touched, 'peers' | 'routes'>): HostState {
-    const unreachable = [...this.#routes.values()].filter(({ type }) => type === 'unreachable')
-    const routes = [...touched.routes].flatMap(key => this.#routes.get(key) ?? [])
+    const keys = new Set([...this.#unreachable, ...touched.routes])
     return {
       device: { ...this.#device, peers: [...touched.peers].flatMap(key => this.#peers.get(key) ?? []) },
       addresses: this.#addresses,
-      routes: [...unreachable, ...routes.filter(({ type }) => type !== 'unreachable')],
+      routes: [...keys].flatMap(key => this.#routes.get(key) ?? []),
       firewall: this.#firewall,
     }
   }
@@ -78,9 +80,12 @@ export class KnownHost {
         break
       case 'putRoute':
         this.#routes.set(routeKey(change.route), change.route)
+        if (change.route.type === 'unreachable') this.#unreachable.add(routeKey(change.route))
+        else this.#unreachable.delete(routeKey(change.route))
         break
       case 'removeRoute':
         this.#routes.delete(routeKey(change.route))
+        this.#unreachable.delete(routeKey(change.route))
         break
       case 'peer':
         this.#takePeerChange(change.change)

@@ -92,8 +92,17 @@ function matchSets(among: typeof sets, field: 'saddr' | 'daddr'): string[] {
   return among.map(({ name, header }) => `${header} ${field} @${name} counter drop`)
 }
 
+/** A host has few devices, and each comparison asks for its seal. */
+const seals = new Map<string, string>()
+
 /** What every rule of a firewall for that device carries as its comment. */
 export function firewallSeal(device: string): string {
+  const seal = seals.get(device) ?? makeSeal(device)
+  seals.set(device, seal)
+  return seal
+}
+
+function makeSeal(device: string): string {
   const chains = chainsOf(device)
   const hash = createHash('sha256')
     .update(JSON.stringify([sets, chains]))

@@ -1,27 +1,44 @@
 // Carries out changes, in their order, on a host. What went before a change that fails stays: the next round observes
 // again and goes on from there.
 
+import { setImmediate } from 'node:timers/promises'
 import type { PeerChange } from '../model/device.ts'
 import type { Change } from '../model/host-change.ts'
 import { type Route, routeProtocol } from '../model/host-state.ts'
 import type { Host } from './host.ts'
 
-/** Stops at the first error: ERR_PODWIRE_SYSTEM, ERR_PODWIRE_NEEDS_ROOT, and those of the device and of nft. */
-export async function applyChanges(host: Host, changes: readonly Change[]): Promise<void> {
+/** A request of so many peers keeps a device busy for a moment, not for a second. */
+const peersAtOnce = 500
+/** So many calls into the kernel, then others may have the thread. */
+const callsAtOnce = 200
+
+/**
+ * Tells `onDone` of each change that was carried out. Stops at the first error: ERR_PODWIRE_SYSTEM, ERR_PODWIRE_NEEDS_ROOT, and
+ * those of the device and of nft.
+ */
+export async function applyChanges(
+  host: Host,
+  changes: readonly Change[],
+  onDone: (change: Change) => void = () => {},
+): Promise<void> {
   for (let next = 0; next < changes.length; ) {
-    const peers = peersFrom(changes, next)
+    const batch = peersFrom(changes, next)
     const change = changes[next]
-    if (peers.length > 0) await host.device.set({ peers })
+    if (batch.length > 0) await host.device.set({ peers: batch })
     else if (change !== undefined) await applyChange(host, change)
-    next += Math.max(1, peers.length)
+    const end = next + Math.max(1, batch.length)
+    for (const done of changes.slice(next, end)) onDone(done)
+    if (batch.length === 0 && next % callsAtOnce === callsAtOnce - 1) await setImmediate()
+    next = end
   }
 }
 
-/** Changes of peers that follow one another go to the device in one request. */
+/** Changes of peers that follow one another go to the device together. */
 function peersFrom(changes: readonly Change[], start: number): PeerChange[] {
   const peers: PeerChange[] = []
-  for (const change of changes.slice(start)) {
-    if (change.kind !== 'peer') break
+  for (let i = start; peers.length < peersAtOnce; i++) {
+    const change = changes[i]
+    if (change?.kind !== 'peer') break
     peers.push(change.change)
   }
   return peers

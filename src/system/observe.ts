@@ -1,6 +1,7 @@
 // What a host is: its device, that device's addresses, podwire's routes and its firewall, in the words of the plan.
 
 import { podwireError } from '../base/errors.ts'
+import type { PublicKey } from '../base/key.ts'
 import type { DeviceState, PeerState } from '../model/device.ts'
 import { type HostDevice, type HostPeer, type HostState, type Route, routeProtocol } from '../model/host-state.ts'
 import type { LinkInfo, Links, RouteInfo } from '../native/link.ts'
@@ -9,10 +10,13 @@ import type { Host } from './host.ts'
 /** Keys are not used for longer than this after their handshake (WireGuard paper, section 6.1: Reject-After-Time). */
 const rejectAfterMs = 180_000
 
-/** Reads the host's state. Errors: ERR_PODWIRE_SYSTEM (also: no such link), and those of the device and of nft. */
-export async function observeHost(host: Host): Promise<HostState> {
+/**
+ * Reads the host's state; the device's, unless it was just asked. Errors: ERR_PODWIRE_SYSTEM (also: no such link), and those of
+ * the device and of nft.
+ */
+export async function observeHost(host: Host, state?: DeviceState): Promise<HostState> {
   const { deviceName: name } = host
-  const [device, firewall] = await Promise.all([host.device.get(), host.nftables.observe()])
+  const [device, firewall] = await Promise.all([state ?? host.device.get(), host.nftables.observe()])
   const link = host.links.links().find(link => link.name === name)
   if (link === undefined) {
     throw podwireError('ERR_PODWIRE_SYSTEM', { what: `looking up the link ${name}`, reason: 'No such device' })
@@ -24,6 +28,13 @@ export async function observeHost(host: Host): Promise<HostState> {
     routes: observeRoutes(host.links),
     firewall,
   }
+}
+
+/** What the device says of some peers now; those that it does not have are absent. Errors: those of the device. */
+export async function observePeers({ device, clock }: Host, keys: readonly PublicKey[]): Promise<HostPeer[]> {
+  const asked = new Set(keys)
+  const { peers } = await device.get(keys)
+  return peers.filter(({ publicKey }) => asked.has(publicKey)).map(peer => peerOf(peer, clock.wallMs()))
 }
 
 /** podwire's routes, whatever device they are on. Error: ERR_PODWIRE_SYSTEM. */

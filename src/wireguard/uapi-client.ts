@@ -8,7 +8,7 @@ import { getSystemErrorMap } from 'node:util'
 import { PodwireError, podwireError, reasonOf } from '../base/errors.ts'
 import type { Device } from '../model/device.ts'
 import type { DeviceStatus } from './device-status.ts'
-import { formatSetRequest, parseGetAnswer } from './uapi.ts'
+import { formatPeersRequest, formatSetRequest, parseGetAnswer } from './uapi.ts'
 
 /** Where the devices of this machine put their sockets. */
 export const socketDirectory = '/var/run/wireguard'
@@ -28,8 +28,14 @@ export function socketPath(nameOrPath: string): string {
  */
 export function connectUapi(nameOrPath: string): Device {
   const file = socketPath(nameOrPath)
+  let isPodwire = true
   return {
-    async get() {
+    async get(peers) {
+      if (peers !== undefined && isPodwire) {
+        const answer = await exchange(file, formatPeersRequest(peers))
+        if (answer !== undefined) return parseGetAnswer(linesOf(file, 'get', answer))
+        isPodwire = false // another program's device ends the connection
+      }
       return parseGetAnswer(await request(file, 'get', 'get=1\n\n'))
     },
     async set(change) {
@@ -74,6 +80,11 @@ async function request(file: string, operation: 'get' | 'set', text: string, por
   if (answer === undefined) {
     throw podwireError('ERR_PODWIRE_SOCKET', { file, reason: 'it was closed before the answer was whole' })
   }
+  return linesOf(file, operation, answer, port)
+}
+
+/** The lines of an answer before its errno, which must be 0. */
+function linesOf(file: string, operation: 'get' | 'set', answer: string, port?: number): string[] {
   const lines = answer.split('\n').slice(0, -2)
   const status = /^errno=(-?\d{1,5})$/.exec(lines.pop() ?? '')
   if (status === null) throw podwireError('ERR_PODWIRE_SOCKET', { file, reason: 'the answer does not end with errno' })

@@ -1,6 +1,7 @@
 // Serves a device on its UAPI socket, for `wg` and whoever else speaks the cross-platform interface.
 //
-//   connection --lines (bounded)--> get=1: state as text | set=1: one change after the other | status=1: podwire's own, JSON
+//   connection --lines (bounded)--> get=1: state as text | set=1: one change after the other
+//                                   podwire's own: status=1: JSON | peers=1: as get=1, of the peers named only
 //                                   anything else: closed
 //
 // The socket file is the handle by which others end the device: when it is removed, `onRemoved` is called.
@@ -12,7 +13,7 @@ import { dirname } from 'node:path'
 import { podwireError, reasonOf } from '../base/errors.ts'
 import type { Device } from '../model/device.ts'
 import type { DeviceStatus } from './device-status.ts'
-import { errnoOf, formatGetAnswer, parseSetRequest } from './uapi.ts'
+import { errnoOf, formatGetAnswer, parsePeersRequest, parseSetRequest } from './uapi.ts'
 import { socketError, socketPath } from './uapi-client.ts'
 
 /** No operation comes near to it. */
@@ -145,6 +146,9 @@ async function carryOut(
   { device, status, log }: UapiServerOptions,
 ): Promise<{ answer: string; errno: number }> {
   try {
+    if (operation === 'peers=1') {
+      return { answer: formatGetAnswer(await device.get(parsePeersRequest(linesOf(body)))), errno: 0 }
+    }
     if (operation !== 'set=1') {
       if (body !== '') throw podwireError('ERR_PODWIRE_UAPI', { line: 2, reason: 'it takes no lines' })
       const answer =
@@ -159,7 +163,7 @@ async function carryOut(
   }
 }
 
-const operations = ['get=1', 'set=1', 'status=1']
+const operations = ['get=1', 'set=1', 'status=1', 'peers=1']
 
 interface Request {
   readonly operation: string

@@ -8,7 +8,7 @@ import { constants } from 'node:os'
 import { canonicalPrefix } from '../base/canonical-prefix.ts'
 import { formatEndpoint, parseEndpoint } from '../base/endpoint.ts'
 import { PodwireError, podwireError, reasonOf } from '../base/errors.ts'
-import { decodeHexKey, formatPublicKey, hexKey, keyBytes, publicKeyBytes } from '../base/key.ts'
+import { decodeHexKey, formatPublicKey, hexKey, keyBytes, type PublicKey, publicKeyBytes } from '../base/key.ts'
 import { Secret } from '../base/secret.ts'
 import type { DeviceChange, DeviceState, PeerChange, PeerState } from '../model/device.ts'
 
@@ -144,6 +144,20 @@ export function formatSetRequest(change: DeviceChange): string {
     for (const prefix of peer.removeAllowedIps ?? []) lines.push(`allowed_ip=-${prefix}`)
   }
   return `${lines.join('\n')}\n\n`
+}
+
+/** podwire's own request, for some peers in place of all: `peers=1`, a line for each, and the empty one. */
+export function formatPeersRequest(keys: readonly PublicKey[]): string {
+  return ['peers=1', ...keys.map(key => `public_key=${hexKey(publicKeyBytes(key))}`), '', ''].join('\n')
+}
+
+/** The peers of such a request, from its lines after the first. Errors: ERR_PODWIRE_UAPI, ERR_PODWIRE_UAPI_PROTOCOL. */
+export function parsePeersRequest(lines: Iterable<string>): PublicKey[] {
+  return [...lines].map((text, i) => {
+    const line = splitLine(text, i + 2)
+    if (line.key !== 'public_key') throw bad(line, `"${printable(line.key)}" is not "public_key"`)
+    return formatPublicKey(hexBytes(line))
+  })
 }
 
 /** The lines that answer `get=1`, each with its line feed; `errno` is not among them. */

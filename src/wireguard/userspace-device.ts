@@ -61,12 +61,13 @@ export class UserspaceDevice implements Device {
     return this.#engine.name
   }
 
-  async get(): Promise<DeviceState> {
+  async get(keys?: readonly PublicKey[]): Promise<DeviceState> {
+    const peers = keys === undefined ? [...this.#peers.values()] : keys.flatMap(key => this.#peers.get(key) ?? [])
     return {
       ...(this.#privateKey && { privateKey: this.#privateKey.copy() }),
       listenPort: this.#listenPort,
       fwmark: this.#fwmark,
-      peers: [...this.#peers.values()].map(peer => peer.state()),
+      peers: peers.map(peer => peer.state()),
     }
   }
 

@@ -294,6 +294,35 @@ test(
   },
 )
 
+test(
+  'agent: one whose key is removed takes its peers and routes out, stays closed, claims nothing, and ends',
+  limit,
+  async () => {
+    await mesh.lab.addHost('g', describe('g'))
+    await mesh.startAgent('g')
+    const key = await until('g is known', async () => {
+      const { publicKey: found } = existsSync(recordFile('g')) ? JSON.parse(readFileSync(recordFile('g'), 'utf8')) : {}
+      return found !== undefined && (await mesh.peers('a')).has(found) ? String(found) : undefined
+    })
+    const { child } = mesh.agent('g')
+    const closed = once(child, 'close')
+    const remove = [process.execPath, cli, 'node', 'remove', 'g', '--store', `file:${mesh.storeFolder}`]
+    await mesh.lab.exec('a', remove as [string, ...string[]])
+    await closed
+    assert.match(mesh.agent('g').errors, /ERR_PODWIRE_NODE_REMOVED/)
+    assert.equal((await mesh.peers('g')).size, 0)
+    for (const family of ['-4', '-6']) {
+      const { stdout } = await mesh.lab.exec('g', ['ip', family, 'route', 'show', 'proto', '112'])
+      assert.match(stdout.trim(), /^unreachable \S+ [^\n]*$/, 'nothing but what closes it')
+    }
+    await until('a has no such peer', async () => !(await mesh.peers('a')).has(key) || undefined)
+    // It is as final for one that starts again, and it claims nothing first.
+    const claims = readdirSync(join(mesh.storeFolder, 'claims'))
+    assert.match(await mesh.refusal('g', mesh.command('g')), /ERR_PODWIRE_NODE_REMOVED/)
+    assert.deepEqual(readdirSync(join(mesh.storeFolder, 'claims')), claims)
+  },
+)
+
 test('plan: a dry run says what the agent would do, and does nothing', limit, async () => {
   const plan = async (host: string, ...more: string[]) => {
     const [, , , ...flags] = mesh.command(host, ...more)

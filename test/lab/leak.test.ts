@@ -100,7 +100,7 @@ const steps: [name: string, run: () => Promise<void>][] = [
       for (const host of ['a', 'b']) {
         const agent = mesh.spawnAgent(host)
         // From the moment it is closed, which comes before the device, packets press against the door.
-        await agent.said('closed: the range never leaves in clear')
+        await agent.said('in sync with the store')
         await mesh.lab.attachContainer(host, 'box', mesh.boxAddresses(host))
       }
       sendCanaries()

@@ -178,7 +178,7 @@ export class Mesh implements AsyncDisposable {
   /** What the host's agent said that it claimed. */
   prefixes(host: string): string[] {
     const lines = this.agents.get(host)?.lines ?? []
-    return (lines.find(({ msg }) => /^(closed: |in sync)/.test(msg))?.prefixes ?? []) as string[]
+    return (lines.find(({ msg }) => /^in sync/.test(msg))?.prefixes ?? []) as string[]
   }
 
   /** Runs an agent that should refuse to start; what it said. */

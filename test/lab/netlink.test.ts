@@ -231,7 +231,7 @@ test('netlink: without rights a change says that it needs root', () =>
 test('netlink: a watch tells of links, addresses, routes and our table, ends when told, and keeps no process alive', () =>
   withScratch(['a'], async ({ a }) => {
     let calls = 0
-    const stop = watchHost(() => calls++, a.path)
+    const stop = watchHost(() => calls++, { namespacePath: a.path })
     const steps = [
       'link add d0 type veth peer name d1',
       'link set d0 up',
@@ -263,6 +263,46 @@ test('netlink: a watch tells of links, addresses, routes and our table, ends whe
       timeout: 10_000,
     })
     assert.deepEqual([stdout, status], ['watching\n', 0])
+  }))
+
+test("netlink: a watch leaves out what we ask for ourselves, and tells podwire's from the rest", () =>
+  withScratch(['a'], async ({ a }) => {
+    await a.ip('link add d0 type veth peer name d1')
+    await a.ip('link set d0 up')
+    await a.ip('link set d1 up')
+    await a.ip('addr add 10.1.0.1/24 dev d0')
+    const links = openLinks(a.path)
+    const told: string[] = []
+    const stop = watchHost(({ ours, others }) => told.push(`${ours ? 'ours' : ''}${others ? 'others' : ''}`), {
+      own: links,
+      namespacePath: a.path,
+    })
+    const prefixes = ['10.2.0.0/16', 'fd77::/64']
+    const change = () => {
+      for (const destination of prefixes) {
+        links.putRoute({ destination, type: 'unicast', link: 'd0', metric: 50, protocol: 112 })
+        links.removeRoute({ destination, type: 'unicast', metric: 50, protocol: 112 })
+      }
+      links.addAddress('d0', '10.3.0.1/32')
+      links.removeAddress('d0', '10.3.0.1/32')
+    }
+    // A link's carrier is told of when it pleases the kernel: `others` may come at any time.
+    const steps: [step: string, kind: 'ours' | 'others'][] = [
+      ['route add 10.4.0.0/16 dev d0 proto 112', 'ours'],
+      ['-6 route add fd78::/64 dev d0 proto 112', 'ours'],
+      ['route delete 10.4.0.0/16', 'ours'],
+      ['route add 10.5.0.0/16 dev d0', 'others'],
+      ['addr add 10.6.0.1/24 dev d0', 'others'],
+    ]
+    for (const [step, kind] of steps) {
+      told.length = 0
+      change()
+      await a.ip(step)
+      await until(`told of ${step}`, () => told.some(text => text.includes(kind)))
+      if (kind === 'others') assert.ok(!told.some(text => text.includes('ours')), `${step}: ${told}`)
+    }
+    stop()
+    links.close()
   }))
 
 test('netlink: a listing is whole while the table changes under it', () =>

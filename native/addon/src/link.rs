@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::os::fd::IntoRawFd;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
@@ -195,6 +196,11 @@ impl Links {
     }
 
     #[napi]
+    pub fn port(&mut self) -> Result<u32> {
+        self.netlink()?.port().map_err(error)
+    }
+
+    #[napi]
     pub fn close(&mut self) {
         self.netlink = None;
     }
@@ -219,24 +225,31 @@ impl HostWatch {
     }
 }
 
-/// Calls `on_change` after each burst of changes to links, addresses, routes and the tables `podwire-…` of nftables; does
-/// not keep Node.js alive.
+/// Calls `on_change` after each burst of changes that others than the socket `own` made to links, addresses, routes and the tables
+/// `podwire-…` of nftables: with 1 if they are podwire's, 2 if not, 3 if there are both. Does not keep Node.js alive.
 #[napi]
 pub fn watch_host(
-    on_change: Function<'_, (), ()>,
+    on_change: Function<'_, u32, ()>,
+    own: Option<u32>,
     namespace_path: Option<String>,
 ) -> Result<HostWatch> {
     let failed = |cause: napi::Error| system("watching the host", &cause.reason);
-    // One call in the queue is enough: the listener looks at the whole state.
+    // One call in the queue is enough: it takes all that came until it is carried out.
+    let pending = Arc::new(AtomicU32::new(0));
+    let taken = pending.clone();
     let builder = on_change
-        .build_threadsafe_function()
+        .build_threadsafe_function::<()>()
         .weak::<true>()
         .max_queue_size::<1>();
-    let tell = Arc::new(builder.build().map_err(failed)?);
-    let told = move || {
+    let build = builder.build_callback(move |_| Ok(taken.swap(0, Ordering::AcqRel)));
+    let tell = Arc::new(build.map_err(failed)?);
+    let told = move |news: netlink::News| {
+        let bits = u32::from(news.ours) | u32::from(news.others) << 1;
+        pending.fetch_or(bits, Ordering::AcqRel);
         tell.call((), ThreadsafeFunctionCallMode::NonBlocking);
     };
-    let watch = netlink::watch(namespace_path.as_deref().map(Path::new), told).map_err(error)?;
+    let path = namespace_path.as_deref().map(Path::new);
+    let watch = netlink::watch(path, own, told).map_err(error)?;
     Ok(HostWatch { watch: Some(watch) })
 }
 

@@ -26,7 +26,7 @@ pub use link::{Link, LinkChange};
 pub use probe::probe_socket;
 pub use route::{Path, Route, RouteKind};
 pub use socket::Netlink;
-pub use watch::{Watch, watch};
+pub use watch::{News, Watch, watch};
 pub use wireguard::{
     SecretKey, Wireguard, WireguardChange, WireguardDevice, WireguardPeer, WireguardPeerChange,
 };

@@ -68,6 +68,15 @@ impl<M: NetlinkSerializable + NetlinkDeserializable> Connection<M> {
         Ok(Self::over(socket))
     }
 
+    /// The number by which the kernel names this socket in what it tells others of.
+    pub fn port(&self) -> Result<u32> {
+        let mut address = SocketAddr::new(0, 0);
+        self.socket
+            .get_address(&mut address)
+            .map_err(|error| Error::io("asking for a netlink socket's port", &error))?;
+        Ok(address.port_number())
+    }
+
     pub(crate) fn over(socket: Socket) -> Self {
         Self {
             socket,

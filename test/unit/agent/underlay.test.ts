@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { observeUnderlay, type Underlay } from '../../../src/agent/underlay.ts'
+import { Underlay, type UnderlayState } from '../../../src/agent/underlay.ts'
 import type { AddressInfo, LinkInfo, PathInfo, RouteInfo } from '../../../src/native/link.ts'
 
 const link = (name: string, mtuBytes: number): LinkInfo => ({ index: 1, name, mtuBytes, up: true })
@@ -35,7 +35,7 @@ const host = {
   } as Record<string, PathInfo>,
 }
 
-const cases: [name: string, endpoints: string[], change: Partial<typeof host>, expected: Underlay][] = [
+const cases: [name: string, endpoints: string[], change: Partial<typeof host>, expected: UnderlayState][] = [
   ['the link to an endpoint', ['198.51.100.2:1'], {}, { families: [4], mtuBytes: 9000 }],
   ['the largest of several', ['198.51.100.2:1', '10.1.1.1:1'], {}, { families: [4], mtuBytes: 9000 }],
   ['the narrow one alone', ['10.1.1.1:1'], {}, { families: [4], mtuBytes: 1400 }],
@@ -68,6 +68,41 @@ for (const [name, endpoints, change, expected] of cases) {
       routeTo: (text: string) => paths[text],
     }
     const isOverlay = (text: string) => text === 'podwire0' || text.startsWith('pw')
-    assert.deepEqual(observeUnderlay(kernel, endpoints, isOverlay), expected)
+    const underlay = new Underlay(kernel, isOverlay)
+    for (const [i, endpoint] of endpoints.entries()) underlay.setNode(`n${i}`, [endpoint])
+    assert.deepEqual(underlay.observe(), expected)
   })
 }
+
+test('underlay: a path is looked up when its node changes, and all of them when the host did', () => {
+  const asked: string[] = []
+  let wide = 9000
+  const kernel = {
+    links: () => [link('wide', wide), link('narrow', 1400)],
+    addresses: () => host.addresses,
+    routes: () => host.routes,
+    routeTo: (text: string) => {
+      asked.push(text)
+      return { link: text === '198.51.100.2' ? 'wide' : 'narrow', mtuBytes: 1500 }
+    },
+  }
+  const underlay = new Underlay(kernel, () => false)
+  const shrink = () => {
+    wide = 8000
+    underlay.refresh()
+  }
+  const steps: [what: string, act: () => void, lookups: number, mtu: number][] = [
+    ['two nodes', () => ['2', '3'].map(n => underlay.setNode(n, [`198.51.100.${n}:1`])), 2, 9000],
+    ['the same again', () => underlay.setNode('2', ['198.51.100.2:1']), 0, 9000],
+    ['one that moves', () => underlay.setNode('2', ['198.51.100.4:1']), 1, 1400],
+    ['one that comes back', () => underlay.setNode('2', ['198.51.100.2:1']), 1, 9000],
+    ['one that goes', () => underlay.setNode('3', []), 0, 9000],
+    ['another host', shrink, 1, 8000],
+  ]
+  for (const [what, act, lookups, mtu] of steps) {
+    asked.length = 0
+    act()
+    assert.equal(underlay.observe().mtuBytes, mtu, what)
+    assert.equal(asked.length, lookups, what)
+  }
+})
