@@ -48,6 +48,6 @@ test('file store: on a full disk nothing is half written, and what was there sta
     console.log(readdirSync('/mnt', { recursive: true }).sort().join(' '))
     console.log((await store.readNode('a')).prefixes.length)`,
   )
-  const left = 'claims claims/10.99.0.0_24.json network.json nodes nodes/a.json'
+  const left = 'claims claims/10.99.0.0_24.json network.json nodes nodes/a.json removals'
   assert.deepEqual(lines, [...Array(3).fill('ERR_PODWIRE_STORE true'), left, '0'])
 })
