@@ -51,6 +51,7 @@ async function claimOne(rangeText: string, { store, network, node, inUse = [] }:
   // Taken by someone whose claim cannot be read.
   const refused: string[] = []
   let isNew = false
+  let wasBeaten = false
   for (;;) {
     const claims = await store.listClaims()
     const mine = claims.find(claim => claim.node === node && inRange(claim.prefix))
@@ -62,13 +63,16 @@ async function claimOne(rangeText: string, { store, network, node, inUse = [] }:
     }
     const taken = [...claims.map(({ prefix }) => prefix), ...refused]
     const free = (text: string) => inRange(text) && !taken.some(other => overlap(other, text))
-    const prefix = inUse.find(free) ?? choosePrefix(range, length, taken)
+    // Who was beaten to one looks elsewhere: when many join at once, all but one of them would be beaten to the next as well.
+    const from = wasBeaten ? Math.random() : 0
+    const prefix = inUse.find(free) ?? choosePrefix(range, length, taken, from)
     if (prefix === undefined) {
       throw podwireError('ERR_PODWIRE_RANGE_EXHAUSTED', { length, range: rangeText, claimed: taken.length })
     }
     // Whether it was got or not, the claims are listed again: they say who has what.
     isNew = await store.claim({ prefix, node, sinceMs: Date.now() })
-    if (!isNew) refused.push(prefix)
+    wasBeaten = !isNew
+    if (wasBeaten) refused.push(prefix)
   }
 }
 

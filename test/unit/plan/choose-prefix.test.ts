@@ -23,6 +23,21 @@ test('prefix: the first of the range that is free', () => {
   }
 })
 
+test('prefix: the first that is free from a place on, then from the start', () => {
+  const cases: [range: string, length: number, claimed: string[], from: number, chosen: string | undefined][] = [
+    ['10.99.0.0/16', 24, [], 0.5, '10.99.128.0/24'],
+    ['10.99.0.0/16', 24, ['10.99.128.0/23', '10.99.0.0/24'], 0.5, '10.99.130.0/24'],
+    ['10.99.0.0/16', 24, ['10.99.0.0/17'], 0.999, '10.99.255.0/24'],
+    ['10.99.0.0/16', 24, ['10.99.0.0/24', '10.99.192.0/18'], 0.75, '10.99.1.0/24'],
+    ['10.99.0.0/23', 24, ['10.99.0.0/24', '10.99.1.0/24'], 0.5, undefined],
+    ['fd99::/48', 64, [], 0.5, 'fd99:0:0:8000::/64'],
+    ['fd00::/8', 128, [], 0.5, 'fd00::8000:0/128'],
+  ]
+  for (const [range, length, claimed, from, chosen] of cases) {
+    assert.equal(choosePrefix(parsePrefix(range, ''), length, claimed, from), chosen, `${range} ${from}`)
+  }
+})
+
 test('prefix: overlaps no claim, and is undefined only when every one overlaps', () => {
   const range = parsePrefix('10.99.0.0/26', '')
   const claim = fc
