@@ -21,7 +21,7 @@ const cell = text => text.replaceAll('|', '\\|')
 const errors = `# Errors
 
 Made from \`src/base/errors.ts\` by \`scripts/docs.mjs\`: every error that podwire raises on purpose, with the exit status of a
-command that ends with it (1 failed, 2 bad input, 3 the machine lacks something). Words in braces are filled in.
+command that ends with it (1 failed, 2 bad input, 3 the machine lacks something, 4 this node was removed). Words in braces are filled in.
 
 | code | says | what to do next | exit |
 |---|---|---|---|

@@ -6,6 +6,7 @@
 // killed is finished by the next.
 
 import { rm } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { PodwireError, podwireError, reasonOf } from '../base/errors.ts'
 import { firewallTable, routeProtocol } from '../model/host-state.ts'
 import { openStore } from '../store/store.ts'
@@ -18,6 +19,9 @@ import { lockDevice } from './host-lock.ts'
 import { applyHostTraffic } from './host-traffic.ts'
 import type { DeviceHost } from './own-device.ts'
 import { nodePaths, type Settings } from './settings.ts'
+
+/** Stores tell it within a second; a round may be under way. */
+const endsWithinMs = 10_000
 
 export interface LeaveOptions {
   readonly settings: Settings
@@ -39,7 +43,7 @@ export async function leaveNetwork({ settings, force, stopAgent, say }: LeaveOpt
     say(`store: left as it is: ${reasonOf(error)}; remove the node there with \`podwire node remove ${settings.name}\``)
   }
   await stopAgent()
-  const unlock = await lockDevice(device)
+  const unlock = await lockWhenEnded(device)
   const host = openHost(device, backend)
   try {
     await unmakeHost(host, say)
@@ -52,6 +56,18 @@ export async function leaveNetwork({ settings, force, stopAgent, say }: LeaveOpt
   await rm(stateFolder, { recursive: true, force: true })
   await rm(settingsFile, { force: true })
   say(`settings and keys: removed, ${settingsFile} and ${stateFolder}`)
+}
+
+/** An agent that nobody stops ends by itself when it hears that its node was removed. Errors: those of lockDevice. */
+async function lockWhenEnded(device: string): Promise<() => void> {
+  for (const deadlineMs = performance.now() + endsWithinMs; ; await delay(100)) {
+    try {
+      return await lockDevice(device)
+    } catch (error) {
+      const isRunning = error instanceof PodwireError && error.code === 'ERR_PODWIRE_AGENT_RUNNING'
+      if (!isRunning || performance.now() > deadlineMs) throw error
+    }
+  }
 }
 
 /** What came of it, in words. Errors: those of the store. */

@@ -9,8 +9,11 @@ interface ErrorEntry {
   readonly message: string
   /** What to do next. */
   readonly hint: string
-  /** Exit status of a command that ends with this error: 1 failed, 2 bad input, 3 the machine lacks something. */
-  readonly exit: 1 | 2 | 3
+  /**
+   * Exit status of a command that ends with this error: 1 failed, 2 bad input, 3 the machine lacks something, 4 this node was
+   * removed from its network: starting again helps nobody.
+   */
+  readonly exit: 1 | 2 | 3 | 4
 }
 
 export const errorTable = {
@@ -272,7 +275,7 @@ export const errorTable = {
   ERR_PODWIRE_NODE_REMOVED: {
     message: 'the node "{name}" was removed from the network, with the key {key}',
     hint: 'To come back, join anew: it gets a new key.',
-    exit: 1,
+    exit: 4,
   },
   ERR_PODWIRE_AGENT_RUNNING: {
     message: 'another agent keeps the device {device} already',

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // `podwire`: finds the command, loads only its file (start-up time counts), and turns errors into messages and exit codes.
-// 0 done, 1 failed, 2 bad input or usage, 3 the machine lacks something (root, a tool, /dev/net/tun).
+// 0 done, 1 failed, 2 bad input or usage, 3 the machine lacks something (root, a tool, /dev/net/tun), 4 this node was removed.
 
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -65,7 +65,10 @@ async function main(words: readonly string[]): Promise<void> {
     .helpCommand('help [command]', 'what a command takes, as `podwire COMMAND --help`')
     .configureHelp({ showGlobalOptions: false })
     .configureOutput({ outputError: () => {} }) // `report` says it
-    .addHelpText('after', '\nExit status: 0 done, 1 failed, 2 bad input, 3 the machine lacks something.')
+    .addHelpText(
+      'after',
+      '\nExit status: 0 done, 1 failed, 2 bad input, 3 the machine lacks something, 4 this node was removed.',
+    )
   for (const [name, { summary, load }] of Object.entries(commands)) {
     const command = program.command(name).summary(summary).description(summary)
     if (argv[2] === name) (await load?.())?.define(command)

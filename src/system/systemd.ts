@@ -54,7 +54,10 @@ export async function enableUnit(unit: string): Promise<void> {
 export async function disableUnit(unit: string): Promise<void> {
   const { stdout } = await exec(['systemctl', 'list-unit-files', '--no-legend', unit]).catch(() => ({ stdout: '' }))
   const isKnown = stdout.trim() !== '' || (await exec(['systemctl', 'is-active', unit]).catch(() => undefined))
-  if (isKnown) await exec(['systemctl', 'disable', '--now', '--quiet', unit])
+  if (!isKnown) return
+  await exec(['systemctl', 'disable', '--now', '--quiet', unit])
+  // It may have ended by itself, when its node was removed; one that did not is unknown to this.
+  await exec(['systemctl', 'reset-failed', unit]).catch(() => {})
 }
 
 /** Takes all of them off a host that is in no network any more. Errors: as above. */

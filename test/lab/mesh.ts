@@ -56,7 +56,12 @@ export class AgentProcess {
     })
   }
 
+  get hasEnded(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null
+  }
+
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    if (this.hasEnded) return
     const closed = once(this.child, 'close')
     this.child.kill(signal)
     await closed

@@ -105,6 +105,14 @@ export class Office implements AsyncDisposable {
     return child
   }
 
+  /** Waits until the agent of a host has ended by itself; its exit status. */
+  async agentEnded(host: string): Promise<number | null | undefined> {
+    const agent = this.#agents.get(host)
+    await until(`the agent of ${host} ends`, async () => agent?.hasEnded !== false)
+    this.#agents.delete(host)
+    return agent?.child.exitCode
+  }
+
   async endAgent(host: string, signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
     await this.#agents.get(host)?.end(signal)
     this.#agents.delete(host)
