@@ -20,6 +20,8 @@ export class OwnRecord {
   readonly #parts: Parts
   /** All that we wrote, or found as it should be: what the store says of it comes later. */
   readonly #ours = new Set<string>()
+  /** What we wrote last, unless the store has said that it is gone. */
+  #written: string | undefined
   #overwritten = 0
   #rival: string | undefined
   /** The store came back, and may have forgotten us; the view does not show it yet. */
@@ -42,6 +44,7 @@ export class OwnRecord {
   take(event: StoreEvent): void {
     const { name, publicKey, log } = this.#parts
     if (event.kind === 'back') this.#forgotten = true
+    if (event.kind === 'nodeGone' && event.name === name) this.#written = undefined
     if (event.kind !== 'node' || event.record.name !== name) return
     const { record } = event
     if (this.#ours.has(formatNodeRecord(record)) || this.#ours.size === 0) return
@@ -63,9 +66,12 @@ export class OwnRecord {
     if (this.#rival !== undefined || (!this.#forgotten && !isInSync)) return
     const known = this.#forgotten ? await store.readNode(name) : shown
     const text = formatNodeRecord(record)
+    // The watch tells what was written a moment later.
+    if (known === undefined && this.#written === text && !this.#forgotten) return
     if (known === undefined || formatNodeRecord(known) !== text) {
       this.#ours.add(text)
       await store.writeNode(record)
+      this.#written = text
       log.info({ ...record }, 'own record written')
     }
     this.#ours.add(text)

@@ -61,7 +61,7 @@ function otherAgent(host: string): AgentProcess {
 }
 
 function teaAddresses(host: string): string[] {
-  const said = otherAgent(host).lines.find(({ msg }) => /^(closed: |in sync)/.test(msg))
+  const said = otherAgent(host).lines.find(({ prefixes }) => prefixes !== undefined)
   const prefixes = (said?.prefixes ?? []) as string[]
   return prefixes.map(text => formatAddress(addressAt(parsePrefix(text, host), 2n)))
 }

@@ -48,6 +48,17 @@ test('own record: written once, and not again while the store holds it', async (
   assert.deepEqual(net.shown(), ours)
 })
 
+test('own record: what the watch has not told yet is not written again; what it says is gone is', async () => {
+  const net = hostsOf(ours)
+  await net.round(0)
+  const [own] = net.hosts
+  await own?.publish(ours, undefined, true)
+  assert.equal(net.writes(), 1)
+  own?.take({ kind: 'nodeGone', name: 'a' })
+  await own?.publish(ours, undefined, true)
+  assert.equal(net.writes(), 2)
+})
+
 test('own record: one that was edited by hand is written again', async () => {
   const net = hostsOf(ours)
   await net.round(0)
