@@ -52,9 +52,8 @@ export async function enableUnit(unit: string): Promise<void> {
 
 /** Stops it, now and for good. One that nobody knows is stopped already. Errors: as above. */
 export async function disableUnit(unit: string): Promise<void> {
-  const { stdout } = await exec(['systemctl', 'list-unit-files', '--no-legend', unit]).catch(() => ({ stdout: '' }))
-  const isKnown = stdout.trim() !== '' || (await exec(['systemctl', 'is-active', unit]).catch(() => undefined))
-  if (!isKnown) return
+  const { stdout } = await exec(['systemctl', 'show', '--property=LoadState', '--value', unit])
+  if (stdout.trim() === 'not-found') return
   await exec(['systemctl', 'disable', '--now', '--quiet', unit])
   // It may have ended by itself, when its node was removed; one that did not is unknown to this.
   await exec(['systemctl', 'reset-failed', unit]).catch(() => {})
