@@ -274,7 +274,7 @@ export const errorTable = {
   },
   ERR_PODWIRE_NODE_REMOVED: {
     message: 'the node "{name}" was removed from the network, with the key {key}',
-    hint: 'To come back, join anew: it gets a new key.',
+    hint: 'To come back, `podwire leave` its network, then join with a new token: it gets a new key.',
     exit: 4,
   },
   ERR_PODWIRE_AGENT_RUNNING: {
