@@ -3,10 +3,10 @@
 
 import { type FSWatcher, mkdirSync, readFileSync, renameSync, rmSync, watch, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { decodeKey } from '../../src/base/key.ts'
 import type { Lab } from '../../src/lab/lab.ts'
 import { formatNetworkConfig } from '../../src/model/network-config.ts'
 import { formatClaim, formatNodeRecord, formatRemoval, parseNodeRecord } from '../../src/model/node-record.ts'
+import { claimStem, keyStem } from '../../src/store/stem.ts'
 import { openStore } from '../../src/store/store.ts'
 import { network } from './nodes.ts'
 import type { BenchStore } from './store.ts'
@@ -37,7 +37,7 @@ export async function startFileStore(lab: Lab): Promise<BenchStore> {
     writeFileSync(temporary, text)
     renameSync(temporary, join(folder, path))
   }
-  const claimPath = (prefix: string) => `claims/${prefix.replace('/', '_')}.json`
+  const claimPath = (prefix: string) => `claims/${claimStem(prefix)}.json`
   return {
     title: 'file',
     flags: ['--store', `file:${folder}`],
@@ -49,8 +49,7 @@ export async function startFileStore(lab: Lab): Promise<BenchStore> {
       for (const name of names) {
         const file = join(folder, `nodes/${name}.json`)
         const { publicKey, prefixes } = parseNodeRecord(readFileSync(file, 'utf8'), file)
-        const stem = Buffer.from(decodeKey(publicKey, name)).toString('hex')
-        place(`removals/${stem}.json`, formatRemoval({ node: name, publicKey, sinceMs: Date.now() }))
+        place(`removals/${keyStem(publicKey)}.json`, formatRemoval({ node: name, publicKey, sinceMs: Date.now() }))
         rmSync(file)
         for (const prefix of prefixes) rmSync(join(folder, claimPath(prefix)), { force: true })
       }

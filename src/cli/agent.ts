@@ -10,6 +10,7 @@ import { parseName } from '../model/name.ts'
 import { parseEndpoints } from '../model/node-record.ts'
 import { minMtuBytes } from '../plan/path-mtu.ts'
 import { openStore } from '../store/store.ts'
+import { endingSignal, openLog } from './long-running.ts'
 import { collect, parsePort } from './node-flags.ts'
 import { keepHeapSmall } from './small-heap.ts'
 import { chooseSettings, defineStoreFlags, readAccess, type StoreFlags } from './store-flags.ts'
@@ -103,22 +104,15 @@ Examples:
     )
     .action(async (network: string | undefined, flags: AgentFlags) => {
       const options = await readNodeOptions(network, flags, 'agent')
-      const [{ keepNode }, { pino }] = [await import('../agent/keep-node.ts'), await import('pino')]
-      if (!['debug', 'info', 'warn', 'error'].includes(flags.logLevel)) {
-        throw podwireError('ERR_PODWIRE_USAGE', { what: '--log-level is debug, info, warn or error', command: 'agent' })
-      }
+      const { keepNode } = await import('../agent/keep-node.ts')
+      const log = await openLog(flags.logLevel, 'agent')
       keepHeapSmall()
-      const log = pino(
-        { level: flags.logLevel, base: null, redact: ['*.privateKey', '*.presharedKey', 'privateKey', 'presharedKey'] },
-        pino.destination({ fd: 1, sync: true }),
-      )
-      const ending = new AbortController()
-      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => ending.abort())
+      const ending = endingSignal()
       const main = fileURLToPath(new URL('./main.js', import.meta.url))
       const asked = {
         ...(flags.health !== undefined && { health: flags.health }),
         ...(flags.acceptForward && { acceptForward: true }),
       }
-      await keepNode({ ...options, ...asked, deviceCommand: [process.execPath, main, 'device'], log }, ending.signal)
+      await keepNode({ ...options, ...asked, deviceCommand: [process.execPath, main, 'device'], log }, ending)
     })
 }

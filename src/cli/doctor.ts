@@ -1,9 +1,9 @@
 // `podwire doctor`: what this machine lacks for podwire, and what to do about it. Looks only.
 
 import type { Command } from 'commander'
-import { podwireError } from '../base/errors.ts'
 import type { Examination } from '../plan/examine-host.ts'
 import type { Finding } from '../plan/finding.ts'
+import { parsePort } from './node-flags.ts'
 
 const usualPort = 51820
 
@@ -29,16 +29,10 @@ Examples:
   podwire doctor --listen-port 51821 --json`,
     )
     .action(async ({ listenPort, json }: { listenPort?: string; json?: true }) => {
-      const examination = await examine(listenPort === undefined ? undefined : parsePort(listenPort))
+      const examination = await examine(listenPort === undefined ? undefined : parsePort(listenPort, 'doctor'))
       console.log(json ? JSON.stringify(examination, null, 2) : doctorText(examination))
       if (examination.findings.some(({ state }) => state === 'problem')) process.exitCode = 3
     })
-}
-
-function parsePort(text: string): number {
-  const port = Number(text)
-  if (/^\d{1,5}$/.test(text) && port >= 1 && port <= 65535) return port
-  throw podwireError('ERR_PODWIRE_USAGE', { what: '--listen-port is a number from 1 to 65535', command: 'doctor' })
 }
 
 async function examine(wantedPort: number | undefined): Promise<Examination> {

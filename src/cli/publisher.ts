@@ -1,6 +1,7 @@
 // `podwire publisher`: gives the nodes of a cluster the prefixes of their Nodes, until a signal.
 
 import type { Command } from 'commander'
+import { endingSignal, openLog } from './long-running.ts'
 
 export function define(command: Command): void {
   command
@@ -16,20 +17,18 @@ Example:
   podwire publisher --kubeconfig ~/.kube/config`,
     )
     .action(async ({ kubeconfig, context }: { kubeconfig?: string; context?: string }) => {
-      const [{ publishPodCidrs }, { clusterOfPod }, { readKubeconfig }, { pino }] = await Promise.all([
-        import('../store/kubernetes-publisher.ts'),
-        import('../kubernetes/cluster.ts'),
-        import('../kubernetes/kubeconfig.ts'),
-        import('pino'),
-      ])
+      const [{ publishPodCidrs }, { clusterOfPod }, { readKubeconfig }] = [
+        await import('../store/kubernetes-publisher.ts'),
+        await import('../kubernetes/cluster.ts'),
+        await import('../kubernetes/kubeconfig.ts'),
+      ]
       const cluster = await (kubeconfig === undefined ? clusterOfPod() : readKubeconfig(kubeconfig, context))
-      const log = pino({ base: null }, pino.destination({ fd: 1, sync: true }))
-      const ending = new AbortController()
-      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => ending.abort())
+      const log = await openLog('info', 'publisher')
+      const ending = endingSignal()
       const telling = {
         onPublished: (published: object) => log.info(published, 'claimed for the Node'),
         onProblem: (reason: string) => log.warn({ reason }, 'not claimed, or not heard of'),
       }
-      await publishPodCidrs(cluster, telling, ending.signal)
+      await publishPodCidrs(cluster, telling, ending)
     })
 }

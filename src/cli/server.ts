@@ -3,16 +3,14 @@
 import type { Command } from 'commander'
 import { placed } from '../agent/settings.ts'
 import { parseEndpoint } from '../base/endpoint.ts'
-import { podwireError } from '../base/errors.ts'
 import { defaultStateFolder } from '../store/server-address.ts'
+import { endingSignal, openLog } from './long-running.ts'
 
 interface ServerFlags {
   readonly state: string
   readonly listen?: string
   readonly logLevel: string
 }
-
-const levels = ['debug', 'info', 'warn', 'error']
 
 export function define(command: Command): void {
   command
@@ -30,17 +28,10 @@ Examples:
   podwire server --listen 192.0.2.1:7443`,
     )
     .action(async ({ state: folder, listen, logLevel }: ServerFlags) => {
-      if (!levels.includes(logLevel)) {
-        throw podwireError('ERR_PODWIRE_USAGE', {
-          what: '--log-level is debug, info, warn or error',
-          command: 'server',
-        })
-      }
-      const [{ startServer }, { pino }] = [await import('../server/server.ts'), await import('pino')]
-      const log = pino({ level: logLevel, base: null }, pino.destination({ fd: 1, sync: true }))
-      const ending = new Promise(resolve => {
-        for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, resolve)
-      })
+      const log = await openLog(logLevel, 'server')
+      const { startServer } = await import('../server/server.ts')
+      const signal = endingSignal()
+      const ending = new Promise(resolve => signal.addEventListener('abort', resolve))
       const server = await startServer({ folder, log, ...(listen !== undefined && { listen: placeOf(listen) }) })
       await ending
       await server.close()

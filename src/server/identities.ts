@@ -3,10 +3,11 @@
 
 import { join } from 'node:path'
 import { podwireError } from '../base/errors.ts'
-import { decodeKey, type PublicKey, parsePublicKey } from '../base/key.ts'
+import { type PublicKey, parsePublicKey } from '../base/key.ts'
 import { objectFields, parseJson, placeOf, stringValue } from '../model/document.ts'
 import { parseName } from '../model/name.ts'
 import { timeValue } from '../model/node-record.ts'
+import { keyStem } from '../store/stem.ts'
 import { DurableTable } from './durable-table.ts'
 
 export interface Identity {
@@ -27,7 +28,7 @@ export class Identities {
 
   static async open(folder: string): Promise<Identities> {
     const table = await DurableTable.open(join(folder, 'identities'), {
-      key: ({ key }) => stemOf(key),
+      key: ({ key }) => keyStem(key),
       parse: parseIdentity,
       format: identity => `${JSON.stringify(identity)}\n`,
     })
@@ -36,7 +37,7 @@ export class Identities {
 
   /** Those taken out included. */
   of(key: PublicKey): Identity | undefined {
-    return this.#table.get(stemOf(key))
+    return this.#table.get(keyStem(key))
   }
 
   /** The one who speaks for a node now. */
@@ -71,10 +72,6 @@ export class Identities {
     await this.#table.put({ ...identity, removedMs: Date.now() })
     return true
   }
-}
-
-function stemOf(key: PublicKey): string {
-  return Buffer.from(decodeKey(key, 'identity')).toString('hex')
 }
 
 function parseIdentity(text: string, file: string): Identity {

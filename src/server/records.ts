@@ -18,7 +18,7 @@ import {
   type Removal,
 } from '../model/node-record.ts'
 import { replaceFile } from '../store/atomic-file.ts'
-import { claimStem, removalStem } from '../store/stem.ts'
+import { claimStem, keyStem } from '../store/stem.ts'
 import type { Change } from '../store/store.ts'
 import { ChangeLog } from './change-log.ts'
 import { DurableTable } from './durable-table.ts'
@@ -63,7 +63,7 @@ export class Records {
         format: formatClaim,
       }),
       await DurableTable.open(join(folder, 'removals'), {
-        key: ({ publicKey }) => removalStem(publicKey),
+        key: ({ publicKey }) => keyStem(publicKey),
         parse: parseRemoval,
         format: formatRemoval,
       }),
@@ -107,7 +107,7 @@ export class Records {
   /** Errors: ERR_PODWIRE_NODE_REMOVED, ERR_PODWIRE_NODE_NAME_TAKEN. */
   async writeNode(record: NodeRecord): Promise<void> {
     const { name, publicKey: ours } = record
-    if (this.#removals.get(removalStem(ours)) !== undefined) {
+    if (this.#removals.get(keyStem(ours)) !== undefined) {
       throw podwireError('ERR_PODWIRE_NODE_REMOVED', { name, key: ours })
     }
     const held = this.#nodes.get(name)

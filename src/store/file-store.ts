@@ -26,7 +26,7 @@ import {
 import { createFile, replaceFile, sweepFolder, syncFolder } from './atomic-file.ts'
 import { DocumentFolder } from './document-folder.ts'
 import { scanOnChange } from './folder-watch.ts'
-import { claimStem, removalStem } from './stem.ts'
+import { claimStem, keyStem } from './stem.ts'
 import type { Store, StoreEvent } from './store.ts'
 import { StoreReport } from './store-report.ts'
 
@@ -85,7 +85,7 @@ export class FileStore implements Store {
     return this.#try('writing a record', async () => {
       const { name, publicKey: ours } = record
       await this.#makeFolders()
-      if ((await this.#scan(this.#removals(), 'removals')).has(removalStem(ours))) {
+      if ((await this.#scan(this.#removals(), 'removals')).has(keyStem(ours))) {
         throw podwireError('ERR_PODWIRE_NODE_REMOVED', { name, key: ours })
       }
       if (await createFile(file, formatNodeRecord(record))) return
@@ -104,7 +104,7 @@ export class FileStore implements Store {
         await this.#makeFolders()
         const { publicKey } = record
         const removal = formatRemoval({ node: name, publicKey, sinceMs: Date.now() })
-        await createFile(this.#removals().fileOf(removalStem(publicKey)), removal)
+        await createFile(this.#removals().fileOf(keyStem(publicKey)), removal)
         await unlink(this.#nodes().fileOf(name)).catch(ignoreMissing)
         await syncFolder(this.#nodesFolder)
       }
@@ -187,7 +187,7 @@ export class FileStore implements Store {
   #removals(): DocumentFolder<Removal> {
     return new DocumentFolder(this.#removalsFolder, (text, file, stem) => {
       const removal = parseRemoval(text, file)
-      if (removalStem(removal.publicKey) === stem) return removal
+      if (keyStem(removal.publicKey) === stem) return removal
       throw podwireError('ERR_PODWIRE_DOCUMENT', { file, path: 'publicKey', reason: `the file's name says "${stem}"` })
     })
   }

@@ -7,7 +7,6 @@
 
 import { parsePrefix } from '../base/cidr.ts'
 import { podwireError } from '../base/errors.ts'
-import { decodeKey, type PublicKey } from '../base/key.ts'
 import type { KubeObject, OwnerReference } from '../kubernetes/resource.ts'
 import { type NetworkConfig, parseNetworkConfig } from '../model/network-config.ts'
 import {
@@ -18,6 +17,7 @@ import {
   parseRemoval,
   type Removal,
 } from '../model/node-record.ts'
+import { keyStem } from './stem.ts'
 
 export const apiVersion = 'podwire.dev/v1alpha1'
 export const networkName = 'default'
@@ -31,11 +31,6 @@ export function claimName(text: string): string {
   if (family === 4) return text.replace('/', '-')
   const groups = value.toString(16).padStart(32, '0').match(/.{4}/g) ?? []
   return `${groups.join('-')}-${length}`
-}
-
-/** Base64 has "/". */
-export function removalName(publicKey: PublicKey): string {
-  return Buffer.from(decodeKey(publicKey, 'removal')).toString('hex')
 }
 
 export function networkObject(network: NetworkConfig): object {
@@ -52,7 +47,7 @@ export function claimObject(claim: Claim, owners: readonly OwnerReference[] = []
 }
 
 export function removalObject(removal: Removal): object {
-  return { apiVersion, kind: 'PodwireRemoval', metadata: { name: removalName(removal.publicKey) }, spec: removal }
+  return { apiVersion, kind: 'PodwireRemoval', metadata: { name: keyStem(removal.publicKey) }, spec: removal }
 }
 
 /** The prefixes of a Node of the cluster. */
@@ -81,7 +76,7 @@ export function readClaimObject(object: KubeObject): Claim {
 export function readRemovalObject(object: KubeObject): Removal {
   const place = placeOf(object, 'podwireremovals')
   const removal = parseRemoval(specText(object), place)
-  return named(object, removal, removalName(removal.publicKey), place)
+  return named(object, removal, keyStem(removal.publicKey), place)
 }
 
 function specText({ spec = null }: KubeObject): string {

@@ -22,10 +22,10 @@ import {
   readClaimObject,
   readNetworkObject,
   readNodeObject,
-  removalName,
   removalObject,
 } from './kubernetes-objects.ts'
 import { watchKubernetes } from './kubernetes-watch.ts'
+import { keyStem } from './stem.ts'
 import type { Store, StoreEvent } from './store.ts'
 
 /** Opens `kubernetes:`, or `kubernetes:CONTEXT` of a kubeconfig. Errors: ERR_PODWIRE_STORE_ADDRESS, _KUBECONFIG. */
@@ -100,7 +100,7 @@ class KubernetesStore implements Store {
   writeNode(record: NodeRecord): Promise<void> {
     const { name, publicKey: ours } = record
     return this.#try('writing a record', async () => {
-      if ((await this.#removals.get(removalName(ours))) !== undefined) {
+      if ((await this.#removals.get(keyStem(ours))) !== undefined) {
         throw podwireError('ERR_PODWIRE_NODE_REMOVED', { name, key: ours })
       }
       // Until nobody came in between.

@@ -8,6 +8,6 @@ export function claimStem(prefix: string): string {
 }
 
 /** Hexadecimal: base64 has "/". */
-export function removalStem(publicKey: PublicKey): string {
-  return Buffer.from(decodeKey(publicKey, 'removal')).toString('hex')
+export function keyStem(publicKey: PublicKey): string {
+  return Buffer.from(decodeKey(publicKey, 'key')).toString('hex')
 }

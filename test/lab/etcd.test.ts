@@ -1,10 +1,7 @@
 // The etcd form of the store on one real member: what every form must do, and what is etcd's own.
 
 import assert from 'node:assert/strict'
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { after, before, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { claimPrefixes } from '../../src/agent/claim.ts'
 import { overlapsCidr, parsePrefix } from '../../src/base/cidr.ts'
@@ -12,6 +9,7 @@ import { formatNetworkConfig } from '../../src/model/network-config.ts'
 import { formatNodeRecord } from '../../src/model/node-record.ts'
 import { openStore, type StoreEvent } from '../../src/store/store.ts'
 import { Follower, testNetwork, testRecord, testStore } from '../unit/store/conformance.ts'
+import { runClaimer } from '../unit/store/run-claimer.ts'
 import { EtcdCluster, type Member } from './etcd-cluster.ts'
 import { until } from './until.ts'
 
@@ -219,20 +217,6 @@ test('etcd store: a write whose answer never came is done once, and said to be d
   await other.writeNode(testRecord('last'))
   await follower.until('the last', events => events.at(-1)?.kind === 'node' && events.length === 1 + 1 + 10 + 10 + 1)
 })
-
-const claimer = fileURLToPath(new URL('../unit/store/claimer.js', import.meta.url))
-
-async function runClaimer(store: string, node: string, killAfterMs?: number): Promise<string[] | undefined> {
-  const child = fork(claimer, [store, node], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
-  let printed = ''
-  child.stdout?.on('data', chunk => {
-    printed += chunk
-  })
-  const timer = killAfterMs === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), killAfterMs)
-  const [code] = await once(child, 'close')
-  clearTimeout(timer)
-  return code === 0 ? JSON.parse(printed) : undefined
-}
 
 function assertApart(texts: readonly string[]): void {
   const prefixes = texts.map(text => parsePrefix(text, 'claim'))

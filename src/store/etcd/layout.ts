@@ -13,7 +13,7 @@ import {
   parseRemoval,
   type Removal,
 } from '../../model/node-record.ts'
-import { claimStem, removalStem } from '../stem.ts'
+import { claimStem, keyStem } from '../stem.ts'
 import type { KeyValue } from './messages.ts'
 
 export interface Stored {
@@ -57,7 +57,7 @@ export class Layout {
   }
 
   removalKey({ publicKey }: Pick<Removal, 'publicKey'>): string {
-    return this.keyOf('removals', removalStem(publicKey))
+    return this.keyOf('removals', keyStem(publicKey))
   }
 
   /** Of a section, or of all: what begins with these keys. */
@@ -77,7 +77,7 @@ export class Layout {
 const parsers: { [S in Section]: (text: string, key: string, stem: string) => Stored[S] } = {
   removals(text, key, stem) {
     const removal = parseRemoval(text, key)
-    return named(removal, { key, stem, path: 'publicKey', found: removalStem(removal.publicKey) })
+    return named(removal, { key, stem, path: 'publicKey', found: keyStem(removal.publicKey) })
   },
   claims(text, key, stem) {
     const claim = parseClaim(text, key)

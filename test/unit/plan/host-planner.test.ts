@@ -65,7 +65,7 @@ test('host planner: after any events the plan is that of planning all at once, a
   )
 })
 
-test('host planner: a change touches its own peer and routes', () => {
+function withTwoPeers() {
   const [self] = selves
   assert.ok(self)
   const admission = new Admission(emptyView.network)
@@ -74,6 +74,11 @@ test('host planner: a change touches its own peer and routes', () => {
     admission.setClaim({ prefix: `10.99.${place}.0/24`, node: name, sinceMs: place })
     admission.setNode({ name, publicKey: key(name), endpoints: [], prefixes: [`10.99.${place}.0/24`] })
   }
+  return { self, admission, planner }
+}
+
+test('host planner: a change touches its own peer and routes', () => {
+  const { self, admission, planner } = withTwoPeers()
   assert.equal(planner.advance(self).peers.size, 2)
   const nothing = planner.advance(self)
   assert.deepEqual([nothing.peers.size, nothing.routes.size, nothing.names.size], [0, 0, 0])
@@ -85,14 +90,7 @@ test('host planner: a change touches its own peer and routes', () => {
 })
 
 test('host planner: a peer whose route MTU changed is planned again, and no other', () => {
-  const [self] = selves
-  assert.ok(self)
-  const admission = new Admission(emptyView.network)
-  const planner = new HostPlanner(admission)
-  for (const [name, place] of Object.entries({ b: 2, c: 3 })) {
-    admission.setClaim({ prefix: `10.99.${place}.0/24`, node: name, sinceMs: place })
-    admission.setNode({ name, publicKey: key(name), endpoints: [], prefixes: [`10.99.${place}.0/24`] })
-  }
+  const { self, planner } = withTwoPeers()
   planner.advance(self)
   const found = { ...self, routeMtus: new Map([[key('b'), 1296]]) }
   assert.equal(planner.advance(found).routes.size, 0, 'nobody said so')

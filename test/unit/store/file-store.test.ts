@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict'
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { overlapsCidr, parsePrefix } from '../../../src/base/cidr.ts'
 import { exec } from '../../../src/base/exec.ts'
@@ -14,6 +11,7 @@ import { formatNetworkConfig } from '../../../src/model/network-config.ts'
 import { formatNodeRecord } from '../../../src/model/node-record.ts'
 import { openStore } from '../../../src/store/store.ts'
 import { Follower, testNetwork, testRecord, testStore } from './conformance.ts'
+import { runClaimer } from './run-claimer.ts'
 
 async function openEmpty() {
   const folder = await mkdtemp(join(tmpdir(), 'podwire-store-'))
@@ -199,20 +197,6 @@ test('file store: readers never see half of a record', async () => {
     [],
   )
 })
-
-const claimer = fileURLToPath(new URL('claimer.js', import.meta.url))
-
-async function runClaimer(store: string, node: string, killAfterMs?: number): Promise<string[] | undefined> {
-  const child = fork(claimer, [store, node], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
-  let printed = ''
-  child.stdout?.on('data', chunk => {
-    printed += chunk
-  })
-  const timer = killAfterMs === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), killAfterMs)
-  const [code] = await once(child, 'close')
-  clearTimeout(timer)
-  return code === 0 ? JSON.parse(printed) : undefined
-}
 
 test('file store: claimers in many processes, some killed, never get prefixes that overlap', {
   timeout: 120_000,
